@@ -1,0 +1,180 @@
+/** Starts the API: HTTP, the live view and the built pages on one port. */
+import type { IncomingMessage } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { Registry } from 'prom-client'
+import type { Log } from '#contract/log-events'
+import type { Bus } from '#storage/bus/bus'
+import type { Register } from '#storage/register/register'
+import type { TelemetryStore } from '#storage/telemetry/telemetry-store'
+import type { ApiApp } from './api-app.ts'
+import { buildApp } from './app.ts'
+import { openFleet } from './fleet.ts'
+import { openHealth, type PartCheck } from './health.ts'
+import { openLiveStates } from './live-states.ts'
+import { startLive, type LiveLimits } from './live.ts'
+import { sessionCookie } from './session-cookie.ts'
+import { openSessions } from './sessions.ts'
+
+/** Stopping waits this long for answers under way. */
+const STOP_MS_MAX = 5_000
+const SESSION_SWEEP_MS = 10 * 60_000
+const FLEET_REFRESH_MS = 30_000
+const BUS_CHECK_MS = 1_000
+
+export type ApiOptions = {
+  readonly host: string
+  /** 0 takes a free port. */
+  readonly port: number
+  readonly register: Register
+  readonly telemetry: Pick<TelemetryStore, 'history' | 'points' | 'count' | 'check'>
+  readonly bus: Bus
+  /** What /readyz asks, and what the wall shows as missing. */
+  readonly checks: readonly PartCheck[]
+  readonly viewFolder: string
+  /** Origin under which browsers come; empty = the Host of the request. */
+  readonly publicOrigin: string
+  readonly version: string
+  readonly metrics: Registry
+  readonly log: Log
+  readonly nowMs: () => number
+  /** Gets the upgrades of /mqtt. */
+  readonly acceptMqttWebSocket?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void
+  readonly liveLimits?: Partial<LiveLimits>
+}
+
+export interface Api extends AsyncDisposable {
+  /** `http://127.0.0.1:PORT`, as reached from this machine. */
+  readonly url: string
+  /** Rejects when the API cannot go on. */
+  readonly failed: Promise<never>
+}
+
+/** Resolves when requests are answered. A port that is taken is refused with a sentence. */
+export async function startApi(o: ApiOptions): Promise<Api> {
+  const ends: (() => Promise<void>)[] = []
+  const stop = async () => {
+    for (const end of ends.splice(0).reverse()) await end()
+  }
+  try {
+    const cookie = sessionCookie(o.publicOrigin)
+    const sessions = await openSessions(o)
+    const fleet = await openFleet(o)
+    const liveStates = await openLiveStates({ ...o, fleet })
+    ends.push(async () => liveStates[Symbol.asyncDispose]())
+    const health = await openHealth(o)
+    ends.push(async () => health[Symbol.asyncDispose]())
+    const app = await buildApp({ ...o, sessions, cookie, fleet, liveStates, health })
+    ends.push(() => closeBounded(app))
+    const upgrades = routeUpgrades(app, o)
+    ends.push(async () => upgrades.cut())
+    const live = await startLive({
+      ...o,
+      server: app.server,
+      sessions,
+      cookie,
+      fleet,
+      liveStates,
+      health,
+      limits: o.liveLimits ?? {},
+    })
+    ends.push(async () => live[Symbol.asyncDispose]())
+    const port = await listen(app, o)
+    const failed = new Promise<never>((_, reject) => app.server.once('error', reject))
+    failed.catch(() => {}) // Nobody may be waiting for it.
+    ends.push(
+      every(SESSION_SWEEP_MS, () => sessions.sweep()),
+      every(FLEET_REFRESH_MS, () => fleet.refresh()),
+      watchBus(o.bus, () => {
+        liveStates.askForAll()
+        live.startOver()
+      }),
+    )
+    o.log.info('api.listening', { host: o.host, port })
+    return { url: `http://127.0.0.1:${port}`, failed, [Symbol.asyncDispose]: stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+async function listen(app: ApiApp, { host, port }: Pick<ApiOptions, 'host' | 'port'>): Promise<number> {
+  try {
+    // “localhost” would make Fastify open a second server, on which there is no live view.
+    await app.listen({ host: host === 'localhost' ? '127.0.0.1' : host, port })
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'EADDRINUSE')
+      throw new Error(`HTTP_PORT=${port} is taken by another program; stop it or set HTTP_PORT to a free port`, {
+        cause: error,
+      })
+    if (code === 'EACCES')
+      throw new Error(`HTTP_PORT=${port} may not be opened by this account; set HTTP_PORT to a port above 1023`, {
+        cause: error,
+      })
+    throw error
+  }
+  return (app.server.address() as AddressInfo).port
+}
+
+/** Hands upgrades of /mqtt to the broker, leaves those of the live view to Socket.IO and turns all others away. */
+function routeUpgrades(app: ApiApp, { acceptMqttWebSocket }: Pick<ApiOptions, 'acceptMqttWebSocket'>): { cut(): void } {
+  const taken = new Set<Duplex>()
+  app.server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+    const path = (request.url ?? '').split('?')[0]
+    if (path === '/socket.io/') return
+    if (path !== '/mqtt' || acceptMqttWebSocket === undefined) {
+      socket.on('error', () => {})
+      socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+      return
+    }
+    taken.add(socket)
+    socket.once('close', () => taken.delete(socket))
+    acceptMqttWebSocket(request, socket, head)
+  })
+  return {
+    cut() {
+      // The server cannot close while connections that began as its own are open.
+      for (const socket of taken) socket.destroy()
+    },
+  }
+}
+
+async function closeBounded(app: ApiApp): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(() => {
+      app.server.closeAllConnections()
+      resolve()
+    }, STOP_MS_MAX)
+  })
+  await Promise.race([app.close(), late])
+  clearTimeout(timer)
+}
+
+/** Runs a task again and again, never twice at once; what fails is tried again next time. Returns its end. */
+function every(periodMs: number, task: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined
+  const timer = setInterval(() => {
+    running ??= task()
+      .catch(() => {}) // A store that is away is told by the health checks.
+      .finally(() => (running = undefined))
+  }, periodMs)
+  timer.unref()
+  return async () => {
+    clearInterval(timer)
+    await running
+  }
+}
+
+/** Calls `lost` when the bus came back or dropped something: what was said meanwhile is unknown here. */
+function watchBus(bus: Bus, lost: () => void): () => Promise<void> {
+  let before = bus.status()
+  return every(BUS_CHECK_MS, async () => {
+    const now = bus.status()
+    const isBack = before.degraded !== undefined && now.degraded === undefined
+    const dropped = now.droppedCount > before.droppedCount && now.degraded === undefined
+    before = now
+    if (isBack || dropped) lost()
+  })
+}

@@ -1,0 +1,16 @@
+/** What processes tell one another while they run. The bus may drop: whoever needs everything reads the journal or the register. */
+import type { Alarm, Occurrence } from './alarms.ts'
+import type { LiveState, PlatformHealth } from './live.ts'
+
+export type BusMessages = {
+  /** Changed lifts (ingest → api), at most `DELTAS_PER_SECOND_MAX` a second. Each row is whole, so a lost message heals itself with the next. */
+  live: { readonly atMs: number; readonly states: readonly LiveState[] }
+  /** An api that starts asks for every lift once; ingest answers with `live` messages. */
+  'live.wanted': { readonly atMs: number }
+  /** An alarm changed, and the line of its history that says how. `contractor` inside decides who sees it. */
+  alarm: { readonly alarm: Alarm; readonly occurrence: Occurrence }
+  /** What a part is missing, every 5 s and on change. */
+  health: { readonly part: string } & PlatformHealth
+}
+export type BusSubject = keyof BusMessages
+export const BUS_SUBJECTS = ['live', 'live.wanted', 'alarm', 'health'] as const satisfies readonly BusSubject[]

@@ -1,0 +1,77 @@
+/** Which measured values have a history, in which measurement they are kept, and the shape in which they are asked for and answered. */
+import { Type, type Static } from 'typebox'
+import { STATISTICS_FIELDS, STATUS_FIELDS } from './telemetry.ts'
+
+export type FieldType = 'integer' | 'number' | 'boolean' | 'string'
+export type Measurement = 'status' | 'statistics' | 'message' | 'connection'
+
+/** InfluxDB measurements and their fields. The only tag is `lift` (and `terminal` of connection): bounded by the fleet. */
+export const MEASUREMENTS: Readonly<Record<Measurement, Readonly<Record<string, FieldType>>>> = {
+  status: { boot: 'integer', seq: 'integer', receivedAtMs: 'integer', ...fieldTypes(STATUS_FIELDS) },
+  statistics: { boot: 'integer', seq: 'integer', receivedAtMs: 'integer', ...fieldTypes(STATISTICS_FIELDS) },
+  message: {
+    boot: 'integer',
+    seq: 'integer',
+    receivedAtMs: 'integer',
+    id: 'string',
+    codeSet: 'string',
+    code: 'integer',
+    kind: 'string',
+    raised: 'boolean',
+    snapshot: 'string',
+  },
+  connection: {
+    boot: 'integer',
+    seq: 'integer',
+    receivedAtMs: 'integer',
+    state: 'string',
+    terminal: 'string',
+    firmware: 'string',
+    iccid: 'string',
+  },
+}
+
+function fieldTypes(fields: Readonly<Record<string, object>>): Record<string, FieldType> {
+  return Object.fromEntries(
+    Object.entries(fields).map(([name, schema]) => {
+      const type = 'type' in schema ? schema.type : 'string'
+      return [name, type === 'integer' || type === 'number' || type === 'boolean' ? type : 'string']
+    }),
+  )
+}
+
+/** Units of the fields that have one, for axes and dashboards. */
+export const FIELD_UNITS: Readonly<Record<string, string>> = {
+  positionMm: 'mm',
+  speedMps: 'm/s',
+  loadKg: 'kg',
+  temperatureC: '°C',
+  vibrationMg: 'mg',
+  rssiDbm: 'dBm',
+  batteryPct: '%',
+  runTimeS: 's',
+  distanceM: 'm',
+  energyKWh: 'kWh',
+}
+
+/** At most this many points in one answer, whatever the range. */
+export const HISTORY_POINTS_MAX = 2_000
+/** Longest range of one question. */
+export const HISTORY_RANGE_MS_MAX = 5 * 366 * 24 * 3600_000
+
+/** Fields of `status` and `statistics` with numbers in them: what a chart can draw. Booleans are read as 0 and 1. */
+export function isHistoryField(measurement: 'status' | 'statistics', field: string): boolean {
+  const type = MEASUREMENTS[measurement][field]
+  return Object.hasOwn(MEASUREMENTS[measurement], field) && type !== undefined && type !== 'string'
+}
+
+/** One bucket that holds at least one sample. Buckets without samples are left out: a gap is a gap. */
+export const HistoryPoint = Type.Object({
+  atMs: Type.Integer({ description: 'Begin of the bucket' }),
+  min: Type.Number(),
+  max: Type.Number(),
+  mean: Type.Number(),
+  last: Type.Number(),
+  count: Type.Integer(),
+})
+export type HistoryPoint = Static<typeof HistoryPoint>

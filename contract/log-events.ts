@@ -1,0 +1,56 @@
+/** Every log line is an event with a name from this list; ids and numbers are fields, the sentence is fixed. */
+export const LOG_EVENTS = {
+  'platform.ready': 'ready',
+  'platform.stopping': 'stopping',
+  'platform.failed': 'a part failed; stopping',
+  'platform.partStarted': 'part started',
+  'town.seeded': 'demonstration town written to the register',
+  'journal.opened': 'journal opened',
+  'journal.tornTail': 'torn tail cut off the journal; none of it was acknowledged',
+  'journal.syncFailed': 'journal could not be synced; nothing is acknowledged until it can',
+  'journal.degraded': 'journal takes no messages',
+  'journal.recovered': 'journal takes messages again',
+  'journal.damaged': 'part of the journal cannot be read; everything else is',
+  'journal.callerThrew': 'a caller threw when it was told about its record',
+  'register.migrated': 'register migrated',
+  'register.away': 'register is away; retrying',
+  'register.back': 'register is back',
+  'telemetry.away': 'telemetry store is away; the journal keeps everything; retrying',
+  'telemetry.back': 'telemetry store is back',
+  'telemetry.refused': 'telemetry store refused a point; quarantined',
+  'bus.away': 'bus is away; retrying',
+  'bus.back': 'bus is back',
+  'bus.listenerThrew': 'a bus listener threw; the others are not disturbed',
+  'broker.listening': 'broker listens',
+  'broker.refused': 'device refused',
+  'broker.error': 'broker error, connection closed',
+  'terminal.connected': 'terminal connected',
+  'terminal.disconnected': 'terminal disconnected',
+  'message.quarantined': 'message quarantined',
+  'alarm.changed': 'alarm changed',
+  'ingest.restored': 'ingest restored its states',
+  'ingest.retry': 'ingest step failed; retrying',
+  'api.listening': 'api listens',
+  'api.request': 'request',
+  'api.error': 'request failed',
+  'session.opened': 'signed in',
+  'session.refused': 'sign-in refused',
+  'live.joined': 'live viewer joined',
+  'live.left': 'live viewer left',
+  'simulator.started': 'simulator started',
+  'simulator.scenario': 'simulator scenario',
+  'simulator.link': 'simulated terminal lost its link',
+} as const
+export type LogEvent = keyof typeof LOG_EVENTS
+
+type Fields = Readonly<Record<string, unknown>>
+/** What parts log through: pino underneath, made in `main.ts` and passed in. `warn` = the other side's fault, `error` = ours. */
+export interface Log {
+  debug(event: LogEvent, fields?: Fields): void
+  info(event: LogEvent, fields?: Fields): void
+  warn(event: LogEvent, fields?: Fields): void
+  error(event: LogEvent, fields?: Fields): void
+}
+
+/** For tests and tools that do not care. */
+export const silentLog: Log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }

@@ -1,0 +1,59 @@
+import { Counter, Gauge, type Registry } from 'prom-client'
+
+/** What ingest counts. Never a label per lift: the number of series is bounded by this file. */
+export function newCounters(metrics: Registry) {
+  const registers = [metrics]
+  return {
+    messages: new Counter({
+      name: 'tiwang_ingest_messages_total',
+      help: 'Messages taken from the journal',
+      labelNames: ['kind'],
+      registers,
+    }),
+    quarantined: new Counter({
+      name: 'tiwang_ingest_quarantined_total',
+      help: 'Messages put in quarantine',
+      labelNames: ['reason'],
+      registers,
+    }),
+    unknownFields: new Counter({
+      name: 'tiwang_ingest_unknown_fields_total',
+      help: 'Fields outside the contract, dropped',
+      registers,
+    }),
+    unknownCodes: new Counter({
+      name: 'tiwang_ingest_unknown_codes_total',
+      help: 'Codes outside the fault table, recorded',
+      registers,
+    }),
+    changes: new Counter({
+      name: 'tiwang_ingest_alarm_changes_total',
+      help: 'Changes decided by detection',
+      labelNames: ['kind', 'event'],
+      registers,
+    }),
+    detectLag: new Gauge({
+      name: 'tiwang_ingest_detect_lag_records',
+      help: 'Records that detection has not read yet',
+      registers,
+    }),
+    telemetryLag: new Gauge({
+      name: 'tiwang_ingest_telemetry_lag_records',
+      help: 'Records that the telemetry store has not taken yet',
+      registers,
+    }),
+    points: new Counter({
+      name: 'tiwang_ingest_points_total',
+      help: 'Points taken by the telemetry store',
+      labelNames: ['measurement'],
+      registers,
+    }),
+    retries: new Counter({
+      name: 'tiwang_ingest_retries_total',
+      help: 'Steps tried again because a store was away',
+      labelNames: ['store'],
+      registers,
+    }),
+  }
+}
+export type Counters = ReturnType<typeof newCounters>

@@ -1,0 +1,118 @@
+/** Takes what the journal holds to the telemetry store in batches, and moves its position only when the store has them. */
+import type { Log } from '#contract/log-events'
+import type { QuarantineRow } from '#contract/register'
+import type { JournalReader, JournalRecord } from '#storage/journal/journal'
+import { TelemetryStoreError, type TelemetryPoint, type TelemetryStore } from '#storage/telemetry/telemetry-store'
+import type { Counters } from './counters.ts'
+import { decode } from './decode.ts'
+import type { Outages } from './outages.ts'
+import { pointOf } from './points.ts'
+import { quarantineRowOf } from './quarantine-row.ts'
+import { backOffMs, reasonOf, wait } from './wait.ts'
+
+const BATCH_COUNT_MAX = 5_000
+/** A batch is sent when this time has passed since the one before, however small it is: charts may lag by so much. */
+const BATCH_EVERY_MS = 250
+/** An append that hangs longer than this counts as a store that is away. */
+const APPEND_MS_MAX = 30_000
+
+type Options = {
+  readonly reader: JournalReader
+  readonly telemetry: Pick<TelemetryStore, 'append'>
+  /** Keeps a refused point where a person can see it; resolves when it is kept. */
+  readonly quarantine: (rows: readonly QuarantineRow[]) => Promise<unknown>
+  readonly outages: Outages
+  readonly counters: Counters
+  readonly log: Log
+  readonly nowMs: () => number
+  readonly signal: AbortSignal
+}
+
+/** A point with the record it came from. */
+type Item = { readonly record: JournalRecord; readonly point: TelemetryPoint }
+
+/** Runs until the signal aborts. Rejects only when the journal cannot be read. */
+export async function storeTelemetry(o: Options): Promise<void> {
+  while (!o.signal.aborted) {
+    const startedAtMs = o.nowMs()
+    const records = await o.reader.read({ countMax: BATCH_COUNT_MAX, waitMs: 1_000, signal: o.signal })
+    const last = records.at(-1)
+    if (last === undefined) continue
+    const items = records.flatMap((record): Item[] => {
+      const decoded = decode(record)
+      return decoded.ok ? [{ record, point: pointOf(decoded.value) }] : [] // detection puts the rest in quarantine
+    })
+    const isKept = (await keep(o, items)) && (await persist(o, () => o.reader.commit(last.position)))
+    if (!isKept) return
+    if (records.length < BATCH_COUNT_MAX) await wait(BATCH_EVERY_MS - (o.nowMs() - startedAtMs), o.signal)
+  }
+}
+
+/** Appends until the store has every point that it can take; false when the signal aborted first. */
+async function keep(o: Options, items: readonly Item[]): Promise<boolean> {
+  if (items.length === 0) return true
+  for (let tryCount = 0; ; tryCount += 1) {
+    const refusal = await append(o, items)
+    if (refusal === undefined) {
+      o.outages.ended('telemetry')
+      for (const { point } of items) o.counters.points.inc({ measurement: point.measurement })
+      return true
+    }
+    if (refusal.kind === 'refused') {
+      o.outages.ended('telemetry')
+      return divide(o, items, refusal.message)
+    }
+    o.outages.began('telemetry', refusal.message)
+    o.counters.retries.inc({ store: 'telemetry' })
+    await wait(backOffMs(tryCount), o.signal)
+    if (o.signal.aborted) return false
+  }
+}
+
+/** Halves a refused batch until the point that the store will never take stands alone; that one goes to quarantine. */
+async function divide(o: Options, items: readonly Item[], reason: string): Promise<boolean> {
+  const [only] = items
+  if (items.length === 1 && only !== undefined) {
+    o.counters.quarantined.inc({ reason: 'store.refused' })
+    o.log.warn('telemetry.refused', { position: only.record.position, lift: only.point.lift, reason })
+    return persist(o, () => o.quarantine([quarantineRowOf(only.record, 'store.refused', reason.slice(0, 500))]))
+  }
+  const middle = Math.ceil(items.length / 2)
+  return (await keep(o, items.slice(0, middle))) && keep(o, items.slice(middle))
+}
+
+async function append({ telemetry }: Options, items: readonly Item[]): Promise<TelemetryStoreError | undefined> {
+  let timer: NodeJS.Timeout | undefined
+  const tooLong = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new TelemetryStoreError('away', `no answer within ${APPEND_MS_MAX / 1000} s`)),
+      APPEND_MS_MAX,
+    )
+  })
+  try {
+    await Promise.race([telemetry.append(items.map(({ point }) => point)), tooLong])
+    return undefined
+  } catch (error) {
+    // What we do not understand is treated as an outage: it is tried again and nothing is given up.
+    return error instanceof TelemetryStoreError
+      ? error
+      : new TelemetryStoreError('away', reasonOf(error), { cause: error })
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** Tries until it succeeds; false when the signal aborted first. */
+async function persist(o: Options, act: () => Promise<unknown>): Promise<boolean> {
+  for (let tryCount = 0; ; tryCount += 1) {
+    try {
+      await act()
+      return true
+    } catch (error) {
+      o.log.warn('ingest.retry', { reason: reasonOf(error), tryCount })
+      o.counters.retries.inc({ store: 'register' })
+      await wait(backOffMs(tryCount), o.signal)
+      if (o.signal.aborted) return false
+    }
+  }
+}

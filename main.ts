@@ -1,0 +1,319 @@
+/**
+ * The composition root: starts the parts named in PARTS on the URLs it is given, prints where they are, and stops them in
+ * reverse order. One process with everything on embedded stores, or several with servers between them: the same code.
+ */
+import { mkdir } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import pino from 'pino'
+import { Registry, collectDefaultMetrics } from 'prom-client'
+import { ensureSignIns } from '#api/first-run'
+import { startOps } from '#api/ops'
+import { startApi, type Api } from '#api/start'
+import { startBroker, type Broker } from '#broker/start'
+import { LOG_EVENTS, type Log, type LogEvent } from '#contract/log-events'
+import { SettingsError, readSettings, type Part, type Settings } from '#contract/settings'
+import { startIngest } from '#ingest/start'
+import { readCredentials, writeCredentials, type SimulatedTerminals } from '#simulator/credentials'
+import { startSimulator, type Simulator } from '#simulator/start'
+import { generateTown } from '#simulator/town'
+import { openBus } from '#storage/bus/bus'
+import { lockFolder } from '#storage/folder-lock'
+import { openJournal } from '#storage/journal/journal'
+import { openRegister, type Register } from '#storage/register/register'
+import { hashTerminalSecret, newTerminalSecret } from '#storage/register/secrets'
+import { openTelemetryStore } from '#storage/telemetry/telemetry-store'
+
+export const VERSION = '0.1.0'
+
+export type Platform = AsyncDisposable & {
+  readonly apiUrl: string | undefined
+  readonly mqttUrl: string | undefined
+  readonly simulator: Simulator | undefined
+  /** First-run sign-ins that were made at this start, and the file that keeps them. */
+  readonly signIns: Awaited<ReturnType<typeof ensureSignIns>> | undefined
+  /** Rejects when a part died. */
+  readonly failed: Promise<never>
+}
+
+/** What is released when a start fails half-way or the platform stops: newest first, each bounded in time. */
+class Releasers {
+  readonly #stack: { name: string; release: () => PromiseLike<void> }[] = []
+  add<T extends AsyncDisposable>(name: string, part: T): T {
+    this.#stack.push({ name, release: () => part[Symbol.asyncDispose]() })
+    return part
+  }
+  async release(log: Log): Promise<void> {
+    for (const { name, release } of this.#stack.splice(0).reverse()) {
+      let timer: NodeJS.Timeout | undefined
+      const tooLong = new Promise<never>((_, reject) => {
+        timer = setTimeout(() => reject(new Error('did not stop within 10 s')), 10_000)
+      })
+      await Promise.race([release(), tooLong]).catch((error: unknown) =>
+        log.error('platform.failed', { part: name, error }),
+      )
+      clearTimeout(timer)
+    }
+  }
+}
+
+/** Starts what the settings name; resolves when everything is ready. Rejects, with nothing left running, when a part cannot start. */
+export async function startPlatform(settings: Settings, log: Log, nowMs: () => number = Date.now): Promise<Platform> {
+  const releasers = new Releasers()
+  try {
+    const platform = await startParts(settings, log, nowMs, releasers)
+    return { ...platform, [Symbol.asyncDispose]: () => releasers.release(log) }
+  } catch (error) {
+    await releasers.release(log)
+    throw error
+  }
+}
+
+async function startParts(
+  settings: Settings,
+  log: Log,
+  nowMs: () => number,
+  releasers: Releasers,
+): Promise<Omit<Platform, typeof Symbol.asyncDispose>> {
+  const has = (...parts: Part[]): boolean => parts.some((part) => settings.PARTS.has(part))
+  const paths = pathsOf(settings)
+  const metrics = new Registry()
+  collectDefaultMetrics({ register: metrics })
+  const usesFolder = [paths.journal, paths.register, paths.telemetry].some((url) => /^(file|pglite):/.test(url))
+
+  await mkdir(paths.data, { recursive: true })
+  if (usesFolder && has('broker', 'ingest', 'api')) releasers.add('lock', await lockFolder(paths.data, 'DATA_DIR'))
+  const journal = has('broker', 'ingest')
+    ? releasers.add('journal', await openJournal(paths.journal, { log, bytesMax: settings.JOURNAL_BYTES_MAX }))
+    : undefined
+  const [register, telemetry] = await Promise.all([
+    has('broker', 'ingest', 'api') ? openRegister(paths.register, { log }) : undefined,
+    has('ingest', 'api') ? openTelemetryStore(paths.telemetry, { log }) : undefined,
+  ])
+  if (register !== undefined) releasers.add('register', register)
+  if (telemetry !== undefined) releasers.add('telemetry', telemetry)
+  const bus = has('ingest', 'api') ? releasers.add('bus', await openBus(settings.BUS_URL, { log })) : undefined
+
+  let signIns: Platform['signIns']
+  if (has('api') && register !== undefined) {
+    await seedDemonstration({ settings, register, credentialsPath: paths.credentials, log, nowMs })
+    signIns = await ensureSignIns({ register, path: paths.signIns })
+  }
+
+  const failures: Promise<never>[] = []
+  let broker: Broker | undefined
+  if (has('broker') && journal !== undefined && register !== undefined) {
+    broker = releasers.add(
+      'broker',
+      await startBroker({
+        host: settings.HOST,
+        mqttPort: settings.MQTT_PORT,
+        journal,
+        terminals: register.terminals,
+        limits: {
+          connectionsMax: settings.CONNECTIONS_MAX,
+          connectionsPerAddressMax: settings.CONNECTIONS_PER_ADDRESS_MAX,
+        },
+        metrics,
+        log,
+        nowMs,
+      }),
+    )
+    failures.push(broker.failed, journal.failed)
+  }
+  if (has('ingest') && journal && register && telemetry && bus) {
+    const ingest = releasers.add(
+      'ingest',
+      await startIngest({ journal, register, telemetry, bus, metrics, log, nowMs }),
+    )
+    failures.push(ingest.failed)
+  }
+
+  const checks = [
+    ...(register ? [{ part: 'register', check: () => register.check() }] : []),
+    ...(telemetry ? [{ part: 'telemetry', check: () => telemetry.check() }] : []),
+    ...(journal ? [{ part: 'journal', check: () => refuseWhen(journal.status().degraded) }] : []),
+    ...(bus ? [{ part: 'bus', check: () => refuseWhen(bus.status().degraded) }] : []),
+    ...(broker ? [{ part: 'broker', check: () => refuseWhen(broker.status().degraded) }] : []),
+  ]
+  const http = {
+    host: settings.HOST,
+    port: settings.HTTP_PORT,
+    checks,
+    version: VERSION,
+    metrics,
+    log,
+    ...(broker ? { acceptMqttWebSocket: broker.acceptWebSocket.bind(broker) } : {}),
+  }
+  let api: Api | undefined
+  if (has('api') && register && telemetry && bus) {
+    api = releasers.add(
+      'api',
+      await startApi({
+        ...http,
+        register,
+        telemetry,
+        bus,
+        viewFolder: paths.view,
+        publicOrigin: settings.PUBLIC_ORIGIN,
+        nowMs,
+      }),
+    )
+    failures.push(api.failed)
+  } else releasers.add('ops', await startOps(http))
+
+  let simulator: Simulator | undefined
+  if (has('simulator') && !(has('api') && settings.DEMO_LIFTS === 0)) {
+    const credentials = await waitForCredentials(paths.credentials, log)
+    simulator = releasers.add(
+      'simulator',
+      await startSimulator({
+        brokerUrl: settings.SIMULATOR_BROKER_URL || (broker?.mqttUrl ?? `mqtt://127.0.0.1:${settings.MQTT_PORT}`),
+        town: generateTown({ seed: credentials.seed, liftCount: credentials.liftCount, boundAtMs: nowMs() }),
+        terminals: credentials.terminals,
+        seed: settings.DEMO_SEED,
+        speed: settings.SIMULATOR_SPEED,
+        faultMinutes: settings.SIMULATOR_FAULT_MINUTES,
+        log,
+        nowMs,
+        metrics,
+      }),
+    )
+    failures.push(simulator.failed)
+  }
+  const failed = Promise.race(failures.length > 0 ? failures : [new Promise<never>(() => {})])
+  failed.catch(() => {}) // told through `failed`; a platform that nobody watches must not end the process
+  return { apiUrl: api?.url, mqttUrl: broker?.mqttUrl, simulator, signIns, failed }
+}
+
+const refuseWhen = (reason: string | undefined): Promise<void> =>
+  reason === undefined ? Promise.resolve() : Promise.reject(new Error(reason))
+
+function pathsOf(settings: Settings) {
+  const data = resolve(settings.DATA_DIR)
+  return {
+    data,
+    journal: settings.JOURNAL_URL || `file:${join(data, 'journal')}`,
+    register: settings.REGISTER_URL || `pglite:${join(data, 'register')}`,
+    telemetry: settings.TELEMETRY_URL || `file:${join(data, 'telemetry')}`,
+    credentials: settings.DEMO_CREDENTIALS || join(data, 'simulated-terminals.json'),
+    signIns: settings.SIGN_INS_FILE || join(data, 'first-run-sign-ins.txt'),
+    view: join(import.meta.dirname, import.meta.dirname.endsWith('dist') ? '..' : '.', 'dashboards', 'view', 'dist'),
+  }
+}
+
+/**
+ * Writes the demonstration town into a register without terminals, and its secrets where the simulator finds them. The
+ * terminals come last: a start that was cut short is done again as a whole.
+ */
+async function seedDemonstration(o: {
+  settings: Settings
+  register: Register
+  credentialsPath: string
+  log: Log
+  nowMs: () => number
+}): Promise<void> {
+  const { register } = o
+  const { DEMO_LIFTS: liftCount, DEMO_SEED: seed } = o.settings
+  if (liftCount === 0 || (await register.terminals.all()).length > 0) return
+  if ((await register.lifts.all({ all: true })).some(({ simulated }) => !simulated)) return // real lifts live here
+  const boundAtMs = o.nowMs()
+  const town = generateTown({ seed, liftCount, boundAtMs })
+  const terminals = town.terminals.map((terminal) => ({ ...terminal, secret: newTerminalSecret() }))
+  await writeCredentials(o.credentialsPath, { seed, liftCount, terminals })
+  await register.organisations.put(town.organisations)
+  await register.lifts.put(town.lifts)
+  const rows = await Promise.all(
+    terminals.map(async ({ serial, lift, secret }) => ({
+      serial,
+      lift,
+      boundAtMs,
+      revokedAtMs: null,
+      secretHash: await hashTerminalSecret(secret),
+    })),
+  )
+  await register.terminals.put(rows)
+  o.log.info('town.seeded', { seed, liftCount })
+}
+
+/** In a deployment of several processes the simulator may be up before the town is written. */
+async function waitForCredentials(path: string, log: Log): Promise<SimulatedTerminals> {
+  for (let tryCount = 0; ; tryCount += 1) {
+    const credentials = await readCredentials(path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined
+      throw error
+    })
+    if (credentials !== undefined) return credentials
+    if (tryCount === 120)
+      throw new Error(
+        `There are no credentials of simulated terminals at ${path}. The api part writes them when DEMO_LIFTS is not 0.`,
+      )
+    if (tryCount === 0) log.info('simulator.started', { waitingFor: path })
+    await new Promise((wake) => setTimeout(wake, 1_000))
+  }
+}
+
+/** pino underneath: JSON lines on standard error, so that standard output stays for people. */
+function openLog(level: string): Log {
+  const logger = pino(
+    {
+      level,
+      base: null,
+      timestamp: pino.stdTimeFunctions.isoTime,
+      redact: ['password', 'secret', 'token', 'authorization', 'cookie'],
+      serializers: { error: pino.stdSerializers.err },
+    },
+    pino.destination(2),
+  )
+  const at =
+    (severity: 'debug' | 'info' | 'warn' | 'error') => (event: LogEvent, fields?: Readonly<Record<string, unknown>>) =>
+      logger[severity]({ event, ...fields }, LOG_EVENTS[event])
+  return { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+}
+
+async function main(): Promise<void> {
+  const startedAtMs = Date.now()
+  const settings = readSettings(process.env)
+  const log = openLog(settings.LOG_LEVEL)
+  const stopAsked = new Promise<void>((stop) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop())
+  })
+  const platform = await startPlatform(settings, log)
+  say(readyText(platform, settings, Date.now() - startedAtMs))
+  log.info('platform.ready', { parts: [...settings.PARTS], afterMs: Date.now() - startedAtMs })
+  let failure: unknown
+  await Promise.race([stopAsked, platform.failed]).catch((error: unknown) => {
+    failure = error
+    log.error('platform.failed', { error })
+  })
+  log.info('platform.stopping')
+  await platform[Symbol.asyncDispose]()
+  if (failure !== undefined) process.exitCode = 1
+}
+
+const say = (text: string): void => void process.stdout.write(`${text}\n`)
+
+function readyText({ apiUrl, mqttUrl, simulator, signIns }: Platform, settings: Settings, afterMs: number): string {
+  const lines = ['', `  梯望 Tiwang ${VERSION} · ready 就绪 (${(afterMs / 1000).toFixed(1)} s)`, '']
+  if (apiUrl !== undefined) lines.push(`  网页 view        ${apiUrl}`, `  接口 API         ${apiUrl}/docs`)
+  if (mqttUrl !== undefined) lines.push(`  MQTT             ${mqttUrl}`)
+  if (simulator !== undefined) lines.push(`  演示 demo        ${settings.DEMO_LIFTS} 台模拟电梯 simulated lifts`)
+  if (signIns !== undefined) {
+    lines.push('')
+    for (const { username, password, role } of signIns.created)
+      lines.push(`  登录 sign-in     ${username.padEnd(14)} ${password}   (${role})`)
+    lines.push(`  口令文件 sign-ins ${signIns.path}`)
+  }
+  lines.push('')
+  return lines.join('\n')
+}
+
+const isEntry = process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href
+if (isEntry)
+  await main().catch((error: unknown) => {
+    // What a person can act on is a sentence; a stack trace is for the log of a bug.
+    process.stderr.write(
+      `${error instanceof SettingsError || !(error instanceof Error) ? String(error) : error.message}\n`,
+    )
+    process.exitCode = 1
+  })

@@ -1,0 +1,287 @@
+/** The journal as a stream of NATS JetStream, for several processes and machines. See README.md for what its disk promises. */
+import {
+  jetstream,
+  jetstreamManager,
+  JetStreamApiError,
+  type JetStreamClient,
+  type JetStreamManager,
+} from '@nats-io/jetstream'
+import type { NatsConnection } from '@nats-io/transport-node'
+import type { Log } from '#contract/log-events'
+import { NatsLink } from '#storage/nats/nats-link'
+import type { Done } from './batch.ts'
+import type { Journal, JournalConsumer, JournalEntry, JournalOptions, JournalReader, JournalStatus } from './journal.ts'
+import { NatsReader } from './nats-reader.ts'
+import { ensureStreams, positionBase, positionSubject, readPositions, RECORD_SUBJECT, STREAM } from './nats-stream.ts'
+import { encodeRecord, recordBytes } from './record-codec.ts'
+import { Wakeups } from './wakeups.ts'
+
+const BYTES_MAX = 8 * 1024 * 1024 * 1024
+const WAITING_BYTES_MAX = 64 * 1024 * 1024
+const WAITING_COUNT_MAX = 8_192
+const ACK_MS_MAX = 5_000
+const CLOSE_MS_MAX = 6_000
+const READY_MS_MAX = 3_000
+const POLL_MS = 1_000
+/** Dropping rewrites the oldest block of the server, so it is not done for every commit. */
+const DROP_MS = 5_000
+/** A full stream is full until it is down to this part of its size, so that it does not change its mind with every record. */
+const ROOM_AGAIN = 0.95
+
+type Session = {
+  readonly client: JetStreamClient
+  readonly manager: JetStreamManager
+  readonly abort: AbortController
+  readonly signal: AbortSignal
+  readonly base: () => number
+}
+type Waiting = { readonly done: Done; readonly bytes: number; outcome?: { error: Error | undefined; position: number } }
+
+class NatsJournal implements Journal {
+  readonly failed: Promise<never> = new Promise<never>(() => {})
+  readonly #log: Log
+  readonly #bytesMax: number
+  readonly #link: NatsLink
+  readonly #sessions = new Wakeups()
+  readonly #closing = new AbortController()
+  readonly #readers = new Set<NatsReader>()
+  readonly #waiting: Waiting[] = []
+  #waitingBytes = 0
+  #refusedCount = 0
+  #session: Session | undefined
+  #base = 0
+  #stream = { bytes: 0, firstSeq: 0, lastSeq: 0 }
+  #committed: Record<JournalConsumer, number> = { detect: 0, telemetry: 0 }
+  #droppedThrough = 0
+  #droppedAtMs = 0
+  /** What the stream last refused with, until it is seen to be well again. */
+  #refusal: { readonly reason: string; readonly isFull: boolean } | undefined
+  #isAway = false
+  #wasOpened = false
+  readonly #polling: Promise<void>
+
+  constructor(url: string, options: JournalOptions) {
+    this.#log = options.log
+    this.#bytesMax = options.bytesMax ?? BYTES_MAX
+    this.#link = new NatsLink(url, {
+      name: 'tiwang-journal',
+      onUp: (connection) => this.#onUp(connection),
+      onDown: (reason) => this.#onDown(reason),
+    })
+    this.#polling = this.#poll()
+  }
+
+  append(entry: JournalEntry, done: Done): void {
+    const bytes = recordBytes(entry)
+    const reason = bytes === undefined ? 'the message is too large for the journal' : this.#refuseReason(bytes)
+    const session = this.#session
+    if (reason !== undefined || bytes === undefined || session === undefined) {
+      this.#refusedCount += 1
+      this.#tell(done, new Error(reason ?? 'the journal is away'), 0)
+      return
+    }
+    const waiting: Waiting = { done, bytes }
+    this.#waiting.push(waiting)
+    this.#waitingBytes += bytes
+    const buffer = Buffer.allocUnsafe(bytes)
+    encodeRecord(buffer, 0, entry, 0)
+    const base = this.#base
+    const sentAfterSeq = this.#stream.lastSeq
+    session.client
+      .publish(RECORD_SUBJECT, buffer, { timeout: ACK_MS_MAX, retries: 1, expect: { streamName: STREAM } })
+      .then(
+        ({ seq }) => {
+          // A stream that was deleted and made anew counts from 1 again; its positions are known after the next look at it.
+          const isSame = base === this.#base && seq > sentAfterSeq
+          if (isSame) this.#noteSeq(seq)
+          this.#settle(waiting, isSame ? undefined : new Error('the journal stream was made anew'), base + seq)
+        },
+        (error: unknown) => this.#settle(waiting, this.#noteRefusal(error), 0),
+      )
+  }
+
+  async reader(consumer: JournalConsumer, o?: { after?: number }): Promise<JournalReader> {
+    if (this.#closing.signal.aborted) throw new Error('the journal is closed')
+    const reader = new NatsReader({
+      after: o?.after,
+      log: this.#log,
+      session: () => this.#session,
+      sessions: this.#sessions,
+      committed: () => this.#committed[consumer],
+      lastPosition: () => this.#lastPosition(),
+      onTaken: (position) => this.#noteSeq(position - this.#base),
+      commit: (position) => this.#commit(consumer, position),
+      onClosed: (closed) => this.#readers.delete(closed),
+    })
+    this.#readers.add(reader)
+    return reader
+  }
+
+  status(): JournalStatus {
+    return {
+      bytes: this.#stream.bytes,
+      firstPosition: this.#base + this.#stream.firstSeq,
+      lastPosition: this.#lastPosition(),
+      committed: { ...this.#committed },
+      refusedCount: this.#refusedCount,
+      degraded:
+        this.#session === undefined ? (this.#link.downReason ?? 'not connected to NATS yet') : this.#refusal?.reason,
+    }
+  }
+
+  /** Resolves when the stream is there, or after a few seconds. */
+  async ready(): Promise<void> {
+    const deadlineMs = performance.now() + READY_MS_MAX
+    while (this.#session === undefined && performance.now() < deadlineMs)
+      await this.#sessions.wait(deadlineMs - performance.now(), [this.#closing.signal])
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#closing.signal.aborted) return
+    this.#closing.abort()
+    for (const reader of [...this.#readers]) await reader[Symbol.asyncDispose]()
+    const deadlineMs = performance.now() + CLOSE_MS_MAX
+    while (this.#waiting.length > 0 && performance.now() < deadlineMs)
+      await new Promise((resolve) => setTimeout(resolve, 10))
+    await this.#link[Symbol.asyncDispose]()
+    this.#session?.abort.abort()
+    this.#session = undefined
+    await this.#polling
+  }
+
+  #noteSeq(seq: number): void {
+    this.#stream.lastSeq = Math.max(this.#stream.lastSeq, seq)
+  }
+
+  #lastPosition(): number {
+    return this.#stream.lastSeq === 0 ? 0 : this.#base + this.#stream.lastSeq
+  }
+
+  #refuseReason(bytes: number): string | undefined {
+    if (this.#closing.signal.aborted) return 'the journal is closed'
+    if (this.#session === undefined) return this.#link.downReason ?? 'the journal is away'
+    if (this.#waiting.length >= WAITING_COUNT_MAX || this.#waitingBytes + bytes > WAITING_BYTES_MAX)
+      return 'too much waits for the journal stream'
+    return undefined
+  }
+
+  /** Answers come in any order when some fail; callers hear in the order of their calls. */
+  #settle(waiting: Waiting, error: Error | undefined, position: number): void {
+    waiting.outcome = { error, position }
+    for (let head = this.#waiting[0]; head?.outcome !== undefined; head = this.#waiting[0]) {
+      this.#waiting.shift()
+      this.#waitingBytes -= head.bytes
+      if (head.outcome.error !== undefined) this.#refusedCount += 1
+      this.#tell(head.done, head.outcome.error, head.outcome.error === undefined ? head.outcome.position : 0)
+    }
+  }
+
+  #tell(done: Done, error: Error | undefined, position: number): void {
+    try {
+      done(error, position)
+    } catch (thrown) {
+      this.#log.error('journal.callerThrew', { error: thrown })
+    }
+  }
+
+  #noteRefusal(cause: unknown): Error {
+    const text = cause instanceof Error ? cause.message : String(cause)
+    const isFull = cause instanceof JetStreamApiError && text.includes('maximum bytes exceeded')
+    const reason = isFull
+      ? `the journal is full (${this.#bytesMax} bytes): its consumers are behind`
+      : `the journal stream does not take messages: ${text}`
+    if (this.#refusal === undefined && this.#session !== undefined) this.#log.error('journal.degraded', { reason })
+    this.#refusal = { reason, isFull }
+    return new Error(reason, { cause })
+  }
+
+  async #onUp(connection: NatsConnection): Promise<void> {
+    const manager = await jetstreamManager(connection, { timeout: ACK_MS_MAX, checkAPI: false })
+    const client = jetstream(connection, { timeout: ACK_MS_MAX })
+    await this.#refresh(manager)
+    const abort = new AbortController()
+    this.#session = { client, manager, abort, signal: abort.signal, base: () => this.#base }
+    this.#refusal = undefined
+    const { degraded: _, ...status } = this.status()
+    if (this.#wasOpened) this.#log.info('journal.recovered', status)
+    else this.#log.info('journal.opened', status)
+    this.#wasOpened = true
+    this.#isAway = false
+    this.#sessions.wakeAll()
+  }
+
+  #onDown(reason: string): void {
+    this.#session?.abort.abort()
+    this.#session = undefined
+    if (!this.#isAway) this.#log.warn('journal.degraded', { reason })
+    this.#isAway = true
+  }
+
+  async #refresh(manager: JetStreamManager): Promise<void> {
+    const info = await ensureStreams(manager, this.#bytesMax)
+    const { bytes, first_seq: firstSeq, last_seq: lastSeq } = info.state
+    // An answer may be older than an acknowledgement; but a stream that was made anew counts from its own beginning.
+    const isSame = this.#base === positionBase(info)
+    this.#base = positionBase(info)
+    this.#stream = { bytes, firstSeq, lastSeq: isSame ? Math.max(lastSeq, this.#stream.lastSeq) : lastSeq }
+    const positions = await readPositions(manager)
+    // A commit of this process may be newer than what was just read.
+    for (const consumer of ['detect', 'telemetry'] as const)
+      this.#committed[consumer] = Math.max(this.#committed[consumer], positions[consumer])
+  }
+
+  /** Once a second: sizes and positions, which other processes change too; drops what every consumer is done with. */
+  async #poll(): Promise<void> {
+    while (!this.#closing.signal.aborted) {
+      await new Wakeups().wait(POLL_MS, [this.#closing.signal])
+      const session = this.#session
+      if (session === undefined) continue
+      try {
+        await this.#refresh(session.manager)
+        await this.#drop(session.manager)
+        this.#noteWell()
+      } catch (error) {
+        if (session === this.#session && !this.#closing.signal.aborted) this.#noteRefusal(error)
+      }
+    }
+  }
+
+  #noteWell(): void {
+    if (this.#refusal === undefined) return
+    if (this.#refusal.isFull && this.#stream.bytes > this.#bytesMax * ROOM_AGAIN) return
+    this.#refusal = undefined
+    this.#log.info('journal.recovered', { bytes: this.#stream.bytes })
+  }
+
+  async #drop(manager: JetStreamManager): Promise<void> {
+    const through = Math.min(this.#committed.detect, this.#committed.telemetry)
+    const isDue = performance.now() - this.#droppedAtMs >= DROP_MS || this.#refusal?.isFull === true
+    if (!isDue || through <= this.#droppedThrough || through <= this.#base) return
+    await manager.streams.purge(STREAM, { seq: through - this.#base + 1 })
+    this.#droppedThrough = through
+    this.#droppedAtMs = performance.now()
+    const { state } = await manager.streams.info(STREAM)
+    this.#stream = {
+      bytes: state.bytes,
+      firstSeq: state.first_seq,
+      lastSeq: Math.max(state.last_seq, this.#stream.lastSeq),
+    }
+  }
+
+  async #commit(consumer: JournalConsumer, position: number): Promise<void> {
+    if (!Number.isSafeInteger(position)) throw new Error(`${position} is no position`)
+    // Nobody is done with what is not there yet, whatever he remembers of an earlier stream.
+    const kept = Math.min(position, this.#lastPosition())
+    if (kept <= this.#committed[consumer]) return
+    if (this.#session === undefined) throw new Error(this.#link.downReason ?? 'the journal is away')
+    await this.#session.client.publish(positionSubject(consumer), String(kept), { timeout: ACK_MS_MAX })
+    this.#committed[consumer] = Math.max(this.#committed[consumer], kept)
+  }
+}
+
+/** Resolves when the stream is there, or after a few seconds without it: then `status` says so and it goes on trying. */
+export async function openNatsJournal(url: string, options: JournalOptions): Promise<Journal> {
+  const journal = new NatsJournal(url, options)
+  await journal.ready()
+  return journal
+}

@@ -1,0 +1,52 @@
+/** Secrets of terminals and passwords of people: made at random, kept only as argon2id in PHC form. */
+import { randomBytes } from 'node:crypto'
+import { hash, verify } from '@node-rs/argon2'
+
+/** A password may be guessed, so a guess must be dear: 19 MiB, two passes. */
+const PASSWORD_COST = { memoryCost: 19 * 1024, timeCost: 2, parallelism: 1 }
+/** Nobody guesses 192 random bits; this much is for whoever reads the table, and a whole town must connect within seconds. */
+const TERMINAL_SECRET_COST = { memoryCost: 4 * 1024, timeCost: 1, parallelism: 1 }
+
+/** Hashing runs on the threads that also sync the journal: so few at a time that some are always left for it. */
+const AT_ONCE_MAX = 2
+/** Verifications that may wait for their turn; beyond it they are refused, for they would come too late anyway. */
+const WAITING_MAX = 512
+
+let runningCount = 0
+const waiting: (() => void)[] = []
+
+async function inTurn<T>(task: () => Promise<T>): Promise<T> {
+  if (runningCount >= AT_ONCE_MAX) await new Promise<void>((go) => waiting.push(go))
+  else runningCount += 1
+  try {
+    return await task()
+  } finally {
+    const next = waiting.shift() // whoever is next takes over our place
+    if (next === undefined) runningCount -= 1
+    else next()
+  }
+}
+
+/** The PHC string of a terminal's secret. */
+export const hashTerminalSecret = (secret: string): Promise<string> => inTurn(() => hash(secret, TERMINAL_SECRET_COST))
+
+/** The PHC string of a person's password. */
+export const hashPassword = (password: string): Promise<string> => inTurn(() => hash(password, PASSWORD_COST))
+
+/** Whether the secret is the one that the PHC string was made from. Rejects when too many are waiting already. */
+export async function verifySecret(phc: string, secret: string): Promise<boolean> {
+  if (waiting.length >= WAITING_MAX) throw new Error('too many sign-ins are waiting to be verified')
+  return inTurn(() => verify(phc, secret))
+}
+
+/** A secret for a terminal: 192 random bits in base64url. */
+export const newTerminalSecret = (): string => randomBytes(24).toString('base64url')
+
+// 32 letters and digits that are not mistaken for one another when read aloud or copied from paper.
+const LETTERS = 'abcdefghijkmnpqrstuvwxyz23456789'
+
+/** A password that people can read and type, 80 random bits, such as `k7mp-x2ra-9tqe-h4vd`. */
+export function newPassword(): string {
+  const letters = [...randomBytes(16)].map((byte) => LETTERS.charAt(byte % LETTERS.length))
+  return [0, 4, 8, 12].map((begin) => letters.slice(begin, begin + 4).join('')).join('-')
+}

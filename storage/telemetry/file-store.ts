@@ -1,0 +1,89 @@
+/** The embedded telemetry store: one DuckDB file in a folder, owned by one thread of one process. */
+import { realpathSync, mkdirSync } from 'node:fs'
+import type { Log } from '#contract/log-events'
+import { packPoints } from './point-columns.ts'
+import {
+  assertLimit,
+  assertRange,
+  historyTypeOf,
+  refuseBadPoints,
+  toPoint,
+  withinTime,
+  type TelemetryStore,
+} from './points.ts'
+import { TablesThread } from './tables-thread.ts'
+
+/**
+ * Folders that this process has open. DuckDB's lock keeps other processes out, but not a second opening in the same
+ * process, which would write over the first one's blocks.
+ */
+const foldersOpenHere = new Set<string>()
+
+/** Opens or makes the store in a folder. Rejects with a sentence for people when the folder cannot be used. */
+export async function openFileStore(path: string, { log }: { log: Log }): Promise<TelemetryStore> {
+  const folder = makeFolder(path)
+  if (foldersOpenHere.has(folder)) throw new Error(`the telemetry folder ${folder} is already open in this process`)
+  foldersOpenHere.add(folder)
+  const thread = new TablesThread(folder, log)
+  try {
+    await thread.open()
+  } catch (error) {
+    void thread.exited.then(() => foldersOpenHere.delete(folder))
+    throw toOpeningError(folder, error)
+  }
+  return toStore(thread, () => foldersOpenHere.delete(folder))
+}
+
+function toStore(thread: TablesThread, onClosed: () => void): TelemetryStore {
+  return {
+    append: async (points) => {
+      refuseBadPoints(points)
+      if (points.length > 0) await thread.ask({ kind: 'append', batches: packPoints(points) })
+    },
+    history: async ({ signal, ...query }) => {
+      historyTypeOf(query)
+      return thread.ask({ kind: 'history', query: withinTime(query) }, signal)
+    },
+    points: async ({ signal, ...query }) => {
+      assertLimit(query)
+      const rows = await thread.ask({ kind: 'points', query: withinTime(query) }, signal)
+      return rows.map((row) => toPoint(query, row['sampledAtMs'], row))
+    },
+    count: async (query) => {
+      assertRange(query)
+      return thread.ask({ kind: 'count', query: withinTime(query) })
+    },
+    check: () => thread.ask({ kind: 'check' }),
+    async [Symbol.asyncDispose]() {
+      await thread[Symbol.asyncDispose]()
+      void thread.exited.then(onClosed)
+    },
+  }
+}
+
+function makeFolder(path: string): string {
+  try {
+    mkdirSync(path, { recursive: true })
+    return realpathSync(path)
+  } catch (error) {
+    throw new Error(
+      `the telemetry folder ${path} cannot be made or read: ${error instanceof Error ? error.message : String(error)}`,
+      {
+        cause: error,
+      },
+    )
+  }
+}
+
+function toOpeningError(folder: string, cause: unknown): Error {
+  const reason = cause instanceof Error ? cause.message : String(cause)
+  const holder = /Conflicting lock is held in .*\(PID (\d+)\)/.exec(reason)?.[1]
+  if (/Could not set lock/.test(reason)) {
+    const who = holder === undefined ? 'another process' : `another process (pid ${holder})`
+    return new Error(
+      `the telemetry folder ${folder} is open in ${who}: stop it, or set TELEMETRY_URL to another folder`,
+      { cause },
+    )
+  }
+  return new Error(`the telemetry store in ${folder} cannot be opened: ${reason}`, { cause })
+}

@@ -1,0 +1,101 @@
+/**
+ * Requests to one InfluxDB, each with an end, and what their failures mean.
+ *
+ * The official client is the transport. Its own write buffer is not used: it sends full batches without waiting for
+ * the answer, takes the `201` of a half-taken batch as success, and cannot be given a deadline.
+ */
+import { HttpError, InfluxDB, setLogger } from '@influxdata/influxdb-client'
+import type { InfluxAddress } from './influx-url.ts'
+import { TelemetryStoreError } from './points.ts'
+
+/** No request takes longer, whatever the server does. */
+const REQUEST_MS_MAX = 10_000
+/** Bodies above this are sent compressed. */
+const GZIP_BYTES_MIN = 1_000
+/** The server read the points and says that it will not take them. */
+const REFUSED_STATUSES: ReadonlySet<number> = new Set([400, 413, 422])
+
+export type InfluxRequest = {
+  readonly method: 'GET' | 'POST'
+  readonly path: string
+  readonly body?: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly signal?: AbortSignal | undefined
+}
+export type InfluxResponse = { readonly status: number; readonly body: unknown; readonly version: string | undefined }
+/** Rejects with `HttpError` for a status of 300 and above, with `TelemetryStoreError` away when there is no answer. */
+export type SendToInflux = (request: InfluxRequest) => Promise<InfluxResponse>
+
+export function newSender(address: InfluxAddress, closed: AbortSignal): SendToInflux {
+  // The client writes to the console otherwise; every error reaches our caller anyway.
+  setLogger({ error: () => {}, warn: () => {} })
+  const { transport } = new InfluxDB({
+    url: address.url,
+    headers: address.authorization === undefined ? {} : { authorization: address.authorization },
+    // The client's own limit is one of silence and leaves the request open, so ours comes first.
+    timeout: REQUEST_MS_MAX + 1_000,
+  })
+  return async ({ method, path, body = '', headers = {}, signal }) => {
+    const timeout = AbortSignal.timeout(REQUEST_MS_MAX)
+    let status = 0
+    let version: string | undefined
+    try {
+      const answer: unknown = await transport.request(
+        path,
+        body,
+        {
+          method,
+          headers,
+          gzipThreshold: GZIP_BYTES_MIN,
+          signal: AbortSignal.any([timeout, closed, ...(signal ? [signal] : [])]),
+        },
+        (responseHeaders, statusCode = 0) => {
+          status = statusCode
+          version = String(responseHeaders['x-influxdb-version'] ?? '')
+        },
+      )
+      return { status, body: answer, version }
+    } catch (cause) {
+      if (timeout.aborted)
+        throw new TelemetryStoreError(
+          'away',
+          `InfluxDB at ${address.host} gave no answer within ${REQUEST_MS_MAX} ms`,
+          { cause },
+        )
+      if (closed.aborted) throw new TelemetryStoreError('away', 'the telemetry store is closed', { cause })
+      throw cause
+    }
+  }
+}
+
+/** What the server or the network said, as one of the two things a caller can act upon. */
+export function toStoreError(address: InfluxAddress, cause: unknown): TelemetryStoreError {
+  if (cause instanceof TelemetryStoreError) return cause
+  const reason = reasonOf(cause)
+  if (cause instanceof HttpError && REFUSED_STATUSES.has(cause.statusCode)) {
+    return new TelemetryStoreError('refused', `InfluxDB refuses points: ${reason}`, { cause })
+  }
+  if (cause instanceof HttpError && (cause.statusCode === 401 || cause.statusCode === 403)) {
+    return new TelemetryStoreError(
+      'away',
+      `InfluxDB at ${address.host} does not let us in (check the user, password or token in TELEMETRY_URL): ${reason}`,
+      { cause },
+    )
+  }
+  return new TelemetryStoreError('away', `InfluxDB at ${address.host} cannot be used: ${reason}`, { cause })
+}
+
+function reasonOf(cause: unknown): string {
+  if (cause instanceof HttpError) {
+    const body = cause.json as { error?: unknown; message?: unknown } | undefined
+    const said = body?.error ?? body?.message ?? cause.body ?? cause.statusMessage
+    return `${cause.statusCode} ${typeof said === 'string' ? said.trim() : ''}`.trim()
+  }
+  const { code, message } = toError(cause) as NodeJS.ErrnoException
+  if (code === 'ECONNREFUSED') return 'nothing listens there (connection refused)'
+  return message === '' ? (code ?? 'unknown reason') : message
+}
+
+export function toError(reason: unknown): Error {
+  return reason instanceof Error ? reason : new Error(String(reason))
+}

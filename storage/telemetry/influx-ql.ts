@@ -1,0 +1,90 @@
+/** Questions in InfluxQL, and what their answers mean. The only place that escapes for it. */
+import { MEASUREMENTS, type HistoryPoint } from '#contract/history'
+import {
+  withinTime,
+  historyTypeOf,
+  toPoint,
+  type HistoryQuery,
+  type PointsQuery,
+  type RangeQuery,
+  type TelemetryPoint,
+} from './points.ts'
+
+/** One result per statement: rows by column name. Times are Unix ms (`epoch=ms`). */
+export type InfluxRows = readonly Readonly<Record<string, unknown>>[]
+
+export const toIdentifier = (name: string): string => `"${escapeQl(name).replaceAll('"', '\\"')}"`
+const toText = (text: string): string => `'${escapeQl(text).replaceAll("'", "\\'")}'`
+const escapeQl = (text: string): string => text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')
+
+/**
+ * Aggregates per bucket. InfluxQL has no minimum, maximum or mean of booleans; they follow from how many there are and
+ * how many of them are true, which is counted by a second statement. The field stays a boolean for everybody else.
+ */
+export function toHistoryQuestion(query: HistoryQuery): string {
+  const field = toIdentifier(query.field)
+  const ask = (what: string, condition: string): string =>
+    `SELECT ${what} ${fromWhere(query)}${condition} GROUP BY time(${query.bucketMs}ms) fill(none)`
+  if (historyTypeOf(query) !== 'boolean') {
+    return ask(`min(${field}), max(${field}), mean(${field}), last(${field}), count(${field})`, '')
+  }
+  return `${ask(`last(${field}), count(${field})`, '')}; ${ask(`count(${field})`, ` AND ${field} = true`)}`
+}
+
+export function toHistory(query: HistoryQuery, [all = [], whenTrue = []]: readonly InfluxRows[]): HistoryPoint[] {
+  if (historyTypeOf(query) !== 'boolean') {
+    return all.map(({ time, min, max, mean, last, count }) => ({
+      atMs: Number(time),
+      min: Number(min),
+      max: Number(max),
+      mean: Number(mean),
+      last: Number(last),
+      count: Number(count),
+    }))
+  }
+  const trueCountAt = new Map(whenTrue.map(({ time, count }) => [time, Number(count)]))
+  return all.map(({ time, last, count: counted }) => {
+    const count = Number(counted)
+    // The two statements do not see the very same instant: samples may arrive between them.
+    const trueCount = Math.min(trueCountAt.get(time) ?? 0, count)
+    const mean = trueCount / count
+    return { atMs: Number(time), min: Math.floor(mean), max: Math.ceil(mean), mean, last: Number(last), count }
+  })
+}
+
+export const toPointsQuestion = (query: PointsQuery): string =>
+  `SELECT ${Object.keys(MEASUREMENTS[query.measurement]).map(toIdentifier).join(', ')} ${fromWhere(query)} ORDER BY time ASC LIMIT ${query.limit}`
+
+export function toPoints(query: PointsQuery, [rows = []]: readonly InfluxRows[]): TelemetryPoint[] {
+  // Within a millisecond the server's order is that of the offset, ours is that of boot and seq.
+  return rows
+    .map((row) => toPoint(query, row['time'], row))
+    .sort((a, b) => a.sampledAtMs - b.sampledAtMs || a.boot - b.boot || a.seq - b.seq)
+}
+
+export const toCountQuestion = (query: RangeQuery): string => `SELECT count("receivedAtMs") ${fromWhere(query)}`
+export const toCount = ([rows = []]: readonly InfluxRows[]): number => Number(rows[0]?.['count'] ?? 0)
+
+/** Times are whole numbers that were checked. */
+function fromWhere(query: RangeQuery): string {
+  const { measurement, lift, fromMs, toMs } = withinTime(query)
+  return `FROM ${toIdentifier(measurement)} WHERE "lift" = ${toText(lift)} AND time >= ${fromMs}ms AND time < ${toMs}ms`
+}
+
+/** The rows of each statement of an answer of `/query`, or the reason why there are none. */
+export function readAnswer(body: unknown): { rows: InfluxRows[]; error: string | undefined } {
+  const { results = [], error } = (body ?? {}) as InfluxAnswer
+  const firstError = error ?? results.find((result) => result.error !== undefined)?.error
+  return { rows: results.map((result) => (result.series ?? []).flatMap(toRows)), error: firstError }
+}
+
+function toRows({ columns, values = [] }: Series): InfluxRows {
+  return values.map((row) => Object.fromEntries(columns.map((name, index) => [name, row[index]])))
+}
+
+type Series = { readonly columns: readonly string[]; readonly values?: readonly (readonly unknown[])[] }
+/** As InfluxDB 1.x documents it, and 2.x and 3.x repeat it. */
+type InfluxAnswer = {
+  readonly error?: string
+  readonly results?: readonly { readonly error?: string; readonly series?: readonly Series[] }[]
+}
