@@ -36,8 +36,11 @@ export const silentLift = (lift: LiftId): LiveState => ({
   runsToday: null,
 })
 
-/** Upper age of each step, ms. Beyond the last it is lost. */
-export const FRESHNESS_MS = { fresh: 10_000, late: 60_000, stale: 600_000 } as const
+/**
+ * Upper age of each step, ms. Beyond the last it is lost. An idle terminal reports every 60 s: a quarter of a minute more is
+ * left for the link, so that a healthy idle lift does not flicker.
+ */
+export const FRESHNESS_MS = { fresh: 10_000, late: 75_000, stale: 600_000 } as const
 export type Freshness = 'fresh' | 'late' | 'stale' | 'lost' | 'never'
 
 /** Age in ms of the status at `nowMs` (platform clock): the older of sample time and receipt decides. Undefined when there is none. */

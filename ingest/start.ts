@@ -117,19 +117,14 @@ export async function startIngest(o: IngestOptions): Promise<Ingest> {
 
 /** Brings back the states of the last checkpoint and the alarms that stand open; tells from which position to go on. */
 async function restore(
-  { journal, register, log }: IngestOptions,
+  { register, log }: IngestOptions,
   fleet: Fleet,
   reloadLifts: () => Promise<void>,
 ): Promise<number> {
   await reloadLifts()
   const checkpoint = await register.liveStates.load()
-  // A journal that is shorter than the checkpoint is another journal: its positions begin anew, and so must ours.
-  const isOther = checkpoint.position > journal.status().lastPosition
-  const lifts = isOther
-    ? checkpoint.lifts.map((row) => ({ ...row, state: { ...row.state, position: 0 } }))
-    : checkpoint.lifts
-  const position = isOther ? 0 : checkpoint.position
-  if (isOther) await register.liveStates.save({ position, lifts })
+  // Positions are never used twice, not even by a journal that was begun anew: the checkpoint's stays true.
+  const { position, lifts } = checkpoint
   fleet.restore(lifts)
   const states = ALARM_STATE_NAMES.filter((state) => ALARM_STATES[state].open && state !== 'returned-unacknowledged')
   let after: string | null = null
@@ -146,7 +141,7 @@ async function restore(
     after = page.next
   } while (after !== null)
   fleet.takeChanged()
-  log.info('ingest.restored', { position, isOther, liftCount: fleet.all().length, alarmCount })
+  log.info('ingest.restored', { position, liftCount: fleet.all().length, alarmCount })
   return position
 }
 

@@ -50,7 +50,8 @@ export function alarmsOn(kysely: Kysely<Tables>): Register['alarms'] {
       if ('contractor' in scope) query = query.where('contractor', '=', scope.contractor)
       if (states !== undefined) query = query.where('state', 'in', states.length > 0 ? states : [sql<AlarmState>`null`])
       if (lift !== undefined) query = query.where('lift', '=', lift)
-      if (cursor !== undefined) query = query.where(sql<boolean>`(raised_at_ms, id) < (${cursor[0]}::bigint, ${cursor[1]})`)
+      if (cursor !== undefined)
+        query = query.where(sql<boolean>`(raised_at_ms, id) < (${cursor[0]}::bigint, ${cursor[1]})`)
       const rows = await query
         .orderBy('raisedAtMs', 'desc')
         .orderBy('id', 'desc')

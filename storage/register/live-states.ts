@@ -37,11 +37,7 @@ export function liveStatesOn(kysely: Kysely<Tables>): Register['liveStates'] {
             .select('position')
             .where('name', '=', 'detect')
             .executeTakeFirst()
-          const lifts = await transaction
-            .selectFrom('liveStates')
-            .select(['state', 'memory'])
-            .orderBy('lift')
-            .execute()
+          const lifts = await transaction.selectFrom('liveStates').select(['state', 'memory']).orderBy('lift').execute()
           return { position: checkpoint?.position ?? 0, lifts }
         }),
   }

@@ -20,7 +20,9 @@ export async function migrate(kysely: Kysely<Tables>, log: Log): Promise<readonl
     await run('set local lock_timeout = 0')
     await run(`select pg_advisory_xact_lock(${LOCK})`)
     await run('create table if not exists migrations (name text primary key, applied_at_ms bigint not null)')
-    const applied = new Set((await transaction.selectFrom('migrations').select('name').execute()).map(({ name }) => name))
+    const applied = new Set(
+      (await transaction.selectFrom('migrations').select('name').execute()).map(({ name }) => name),
+    )
     const unknown = [...applied].filter((name) => !MIGRATIONS.some((migration) => migration.name === name))
     if (unknown.length > 0)
       throw new Error(

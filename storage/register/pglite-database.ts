@@ -25,8 +25,14 @@ const WAL_BYTES_MAX = 16 * 1024 * 1024
 const ROUNDS_PER_VACUUM = 4
 const VACUUMED_TABLES = ['live_states', 'alarms', 'sessions', 'quarantine', 'checkpoints', 'terminals'] as const
 
-/** `sync` replaces the syncing of files, for tests that count or break it. */
-export type PgliteOptions = { readonly log: Log; readonly sync?: SyncFile }
+/** `sync` replaces the syncing of files, for tests that count or break it, as the rest is for tests that cannot wait. */
+export type PgliteOptions = {
+  readonly log: Log
+  readonly sync?: SyncFile
+  readonly reopenAfterMs?: number
+  readonly upkeepEveryMs?: number
+  readonly walBytesMax?: number
+}
 
 /** Opens the folder, making it when it is not there, or `memory`. Throws a sentence when another process has the folder. */
 export async function openPgliteDatabase(path: string, options: PgliteOptions): Promise<Database> {
@@ -37,7 +43,7 @@ export async function openPgliteDatabase(path: string, options: PgliteOptions): 
     const folder = await databaseFolder(path)
     const open = () =>
       PGlite.create({ fs: new DurableFolder(folder, options.sync), startParams: [...DURABLE_START_PARAMS] })
-    const database = await databaseOn(open, options.log)
+    const database = await databaseOn(open, options)
     return {
       ...database,
       async [Symbol.asyncDispose]() {
@@ -51,14 +57,15 @@ export async function openPgliteDatabase(path: string, options: PgliteOptions): 
   }
 }
 
-/** A database that is gone with the process. `from` is a tar of a database to begin with; the empty template by default. */
-export async function openMemoryDatabase({ log, from }: { log: Log; from?: Blob }): Promise<Database> {
-  const start = from ?? new Blob([new Uint8Array(await readTemplate())])
-  return databaseOn(() => PGlite.create({ loadDataDir: start }), log)
+/** A database that is gone with the process, and with every engine that stops. */
+async function openMemoryDatabase(options: PgliteOptions): Promise<Database> {
+  const template = new Blob([new Uint8Array(await readTemplate())])
+  return databaseOn(() => PGlite.create({ loadDataDir: template }), options)
 }
 
-async function databaseOn(open: () => Promise<PGlite>, log: Log): Promise<Database> {
-  const session = new OneSession(await open(), open, log)
+async function databaseOn(open: () => Promise<PGlite>, options: PgliteOptions): Promise<Database> {
+  const { log } = options
+  const session = new OneSession(await open(), open, options)
   const kysely = kyselyOn(session)
   try {
     await migrate(kysely, log)
@@ -66,7 +73,7 @@ async function databaseOn(open: () => Promise<PGlite>, log: Log): Promise<Databa
     await kysely.destroy()
     throw error
   }
-  const upkeep = startUpkeep(kysely, log)
+  const upkeep = startUpkeep(kysely, options)
   return {
     kysely,
     async check() {
@@ -86,15 +93,17 @@ class OneSession implements Sessions {
   #pglite: PGlite | undefined
   readonly #open: () => Promise<PGlite>
   readonly #log: Log
+  readonly #reopenAfterMs: number
   #isTaken = false
   #isEnding = false
   #reopenNotBefore = 0
   readonly #waiting: (() => void)[] = []
 
-  constructor(pglite: PGlite, open: () => Promise<PGlite>, log: Log) {
+  constructor(pglite: PGlite, open: () => Promise<PGlite>, { log, reopenAfterMs = REOPEN_AFTER_MS }: PgliteOptions) {
     this.#pglite = pglite
     this.#open = open
     this.#log = log
+    this.#reopenAfterMs = reopenAfterMs
   }
 
   async connect(): Promise<Session> {
@@ -146,7 +155,7 @@ class OneSession implements Sessions {
   /** An engine that has panicked must never be asked again: it would not answer, and hold up the whole process. */
   #abandon(error: unknown): void {
     this.#pglite = undefined
-    this.#reopenNotBefore = performance.now() + REOPEN_AFTER_MS
+    this.#reopenNotBefore = performance.now() + this.#reopenAfterMs
     this.#log.error('register.away', { error })
   }
 
@@ -159,7 +168,7 @@ class OneSession implements Sessions {
       this.#log.info('register.back')
       return pglite
     } catch (error) {
-      this.#reopenNotBefore = performance.now() + REOPEN_AFTER_MS
+      this.#reopenNotBefore = performance.now() + this.#reopenAfterMs
       throw new RegisterAwayError('the embedded register cannot be opened again', { cause: error })
     }
   }
@@ -169,7 +178,10 @@ class OneSession implements Sessions {
  * What a server has processes for: checkpoints, so that the write-ahead log stays short, and vacuuming, one table at a time,
  * because the whole process waits for it.
  */
-function startUpkeep(kysely: Kysely<Tables>, log: Log): AsyncDisposable {
+function startUpkeep(
+  kysely: Kysely<Tables>,
+  { log, upkeepEveryMs = UPKEEP_EVERY_MS, walBytesMax = WAL_BYTES_MAX }: PgliteOptions,
+): AsyncDisposable {
   const run = (text: string) => kysely.executeQuery<Record<string, unknown>>(CompiledQuery.raw(text))
   let round = 0
   let last = Promise.resolve()
@@ -178,14 +190,14 @@ function startUpkeep(kysely: Kysely<Tables>, log: Log): AsyncDisposable {
     const { rows } = await run(
       'select pg_wal_lsn_diff(pg_current_wal_insert_lsn(), redo_lsn)::float8 as bytes from pg_control_checkpoint()',
     )
-    if (Number(rows[0]?.['bytes']) > WAL_BYTES_MAX) await run('checkpoint')
+    if (Number(rows[0]?.['bytes']) > walBytesMax) await run('checkpoint')
     if (round % ROUNDS_PER_VACUUM !== 0) return
     const table = VACUUMED_TABLES[(round / ROUNDS_PER_VACUUM) % VACUUMED_TABLES.length]
     if (table !== undefined) await run(`vacuum (analyze) ${table}`)
   }
   const timer = setInterval(() => {
     last = last.then(keepUp).catch((error: unknown) => log.debug('register.away', { error }))
-  }, UPKEEP_EVERY_MS)
+  }, upkeepEveryMs)
   timer.unref()
   return {
     async [Symbol.asyncDispose]() {

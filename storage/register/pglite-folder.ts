@@ -9,6 +9,9 @@ import { brotliDecompress } from 'node:zlib'
 
 export const TEMPLATE_PATH = join(import.meta.dirname, 'pglite-template.tar.br')
 
+/** The file in the template that names the version of PGlite it was made with. */
+export const TEMPLATE_VERSION_FILE = 'TIWANG_TEMPLATE'
+
 /** A tar of an initialised, empty database for exactly the installed version of PGlite. */
 export const readTemplate = async (): Promise<Buffer> => promisify(brotliDecompress)(await readFile(TEMPLATE_PATH))
 
@@ -44,7 +47,7 @@ const SYNCS_AT_ONCE = 16
 async function unpack(tar: Buffer, target: string): Promise<void> {
   const paths = new Set([target])
   await mkdir(target, { mode: 0o700 })
-  for (let at = 0; at + BLOCK <= tar.length && tar[at] !== 0; ) {
+  for (let at = 0; at + BLOCK <= tar.length && tar[at] !== 0;) {
     const text = (begin: number, length: number) =>
       tar.toString('latin1', at + begin, at + begin + length).replace(/\0.*$/s, '')
     const name = join('/', text(345, 155), text(0, 100)) // from the root, so that no name leads out of the target

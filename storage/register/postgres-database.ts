@@ -144,6 +144,4 @@ function sessionOf(client: PoolClient): Session {
   }
 }
 
-const isPlain = (error: unknown): boolean =>
-  error instanceof Error && 'severity' in error && error.severity === 'ERROR'
-
+const isPlain = (error: unknown): boolean => error instanceof Error && 'severity' in error && error.severity === 'ERROR'

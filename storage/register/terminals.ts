@@ -22,13 +22,8 @@ export function terminalsOn(kysely: Kysely<Tables>): Register['terminals'] {
             )
             .execute()
       }),
-    bySerial: (serial) =>
-      kysely.selectFrom('terminals').selectAll().where('serial', '=', serial).executeTakeFirst(),
+    bySerial: (serial) => kysely.selectFrom('terminals').selectAll().where('serial', '=', serial).executeTakeFirst(),
     all: () =>
-      kysely
-        .selectFrom('terminals')
-        .select(['serial', 'lift', 'boundAtMs', 'revokedAtMs'])
-        .orderBy('serial')
-        .execute(),
+      kysely.selectFrom('terminals').select(['serial', 'lift', 'boundAtMs', 'revokedAtMs']).orderBy('serial').execute(),
   }
 }

@@ -27,12 +27,12 @@ const say = (state: LiveState, nowMs: number, isLinkAway = false) =>
   )
 
 describe('what is said about a lift', () => {
-  it('walks down the ladder of freshness at 9, 11, 61 and 601 s', () => {
+  it('walks down the ladder of freshness at 9, 11, 76 and 601 s', () => {
     const state = heard()
-    const ladder = [9, 11, 61, 601].map((seconds) => freshnessOf(state, AT_MS + seconds * 1000))
+    const ladder = [9, 11, 76, 601].map((seconds) => freshnessOf(state, AT_MS + seconds * 1000))
     expect(ladder).toEqual(['fresh', 'late', 'stale', 'lost'])
     expect(say(state, AT_MS + 9_000)).toBe('上行 · 1.0 m/s · 2 人')
-    expect(say(state, AT_MS + 61_000)).toBe('上行 · 1.0 m/s · 2 人')
+    expect(say(state, AT_MS + 76_000)).toBe('上行 · 1.0 m/s · 2 人')
     expect(say(state, AT_MS + 12 * 60_000)).toBe('失联 12 分钟')
   })
 

@@ -10,7 +10,7 @@ import type { ServerClock } from './clock.ts'
 import { emptyFleet, helloOf, takeDelta, takeSnapshot } from './fleet.ts'
 
 /** A snapshot that was asked for and does not come within this is asked for again. */
-const SNAPSHOT_MS_MAX = 10_000
+const SNAPSHOT_MS_MAX = 3_000
 /** Between two tries after the server refused the connection. */
 const REFUSED_RETRY_MS = 5_000
 
@@ -77,6 +77,8 @@ export function useLiveLink(
     takeSnapshot(memory, snapshot)
     health.value = snapshot.health
     heard(snapshot.t)
+    // Whoever needs a snapshot may have missed alarms too, or may see other lifts than before.
+    if (link.value === 'live') on.live()
     comeBack()
     tell()
   })
