@@ -81,7 +81,13 @@ async function startParts(
   collectDefaultMetrics({ register: metrics })
   const usesFolder = [paths.journal, paths.register, paths.telemetry].some((url) => /^(file|pglite):/.test(url))
 
-  await mkdir(paths.data, { recursive: true })
+  await mkdir(paths.data, { recursive: true }).catch((error: unknown) => {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new Error(
+      `DATA_DIR: the folder ${paths.data} cannot be used (${reason}). Give the program a folder that it may write to.`,
+      { cause: error },
+    )
+  })
   if (usesFolder && has('broker', 'ingest', 'api')) releasers.add('lock', await lockFolder(paths.data, 'DATA_DIR'))
   const journal = has('broker', 'ingest')
     ? releasers.add('journal', await openJournal(paths.journal, { log, bytesMax: settings.JOURNAL_BYTES_MAX }))

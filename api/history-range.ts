@@ -19,6 +19,10 @@ export const BUCKETS_MS = [
   HOUR, 2 * HOUR, 3 * HOUR, 6 * HOUR, 12 * HOUR, DAY, 2 * DAY, 7 * DAY,
 ] as const // prettier-ignore
 
+/** Beyond these no store can count in nanoseconds, and no lift was measured. */
+const FIRST_MS = 0
+const LAST_MS = Date.UTC(2200, 0)
+
 /** An instant of RFC 3339 as Unix ms; undefined when the text is none, such as 31 February. */
 export function parseInstant(text: string): number | undefined {
   if (!RFC3339.test(text)) return undefined
@@ -42,6 +46,7 @@ export function readRange(o: {
   const fromMs = o.from === undefined ? toMs - DEFAULT_RANGE_MS : parseInstant(o.from)
   if (fromMs === undefined)
     return refuse('history.badRange', 'from is not an instant of RFC 3339, such as 2026-03-01T00:00:00Z')
+  if (fromMs < FIRST_MS || toMs > LAST_MS) return refuse('history.badRange', 'the range must lie between 1970 and 2200')
   if (fromMs >= toMs) return refuse('history.badRange', 'from must be before to')
   if (toMs - fromMs > HISTORY_RANGE_MS_MAX)
     return refuse('history.badRange', `the range is longer than ${HISTORY_RANGE_MS_MAX / DAY} days`)

@@ -363,7 +363,9 @@ export const DecisionTrace = Type.Object({
   rule: Type.String({ description: 'Kind of alarm whose rule decided' }),
   sinceAtMs: Type.Integer({ description: 'Since when the condition held without a break' }),
   decidedAtMs: Type.Integer({ description: 'Event time of the decision' }),
-  thresholdMs: Type.Integer({ description: 'How long it had to hold' }),
+  thresholdMs: Type.Integer({
+    description: 'How long it had to hold; 0 when a fact decided, such as the alarm button',
+  }),
   samples: Type.Array(Type.Object({ boot: Type.Integer(), seq: Type.Integer(), sampledAtMs: Type.Integer() }), {
     maxItems: 32,
     description: 'The samples that the rule rests on, oldest first',

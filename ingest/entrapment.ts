@@ -163,7 +163,7 @@ function confirm(memory: EntrapmentMemory, lift: LiftId, sample: EntrapmentSampl
     confirmed,
     sample.sampledAtMs,
     sample.receivedAtMs,
-    ENTRAPMENT_CONFIRMED_MS,
+    sample.button ? 0 : ENTRAPMENT_CONFIRMED_MS,
     false,
   )
   return { memory: { ...memory, raised: confirmed }, changes: [change] }

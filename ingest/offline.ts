@@ -23,7 +23,7 @@ export function nextHeard(memory: OfflineMemory, lift: LiftId, atMs: number): Of
   const heardAtMs = Math.max(memory.heardAtMs ?? 0, atMs)
   const { raised } = memory
   if (raised === null) return { memory: { heardAtMs, raised: null }, changes: [] }
-  return { memory: { heardAtMs, raised: null }, changes: [changeOf('return', lift, raised, atMs, heardAtMs)] }
+  return { memory: { heardAtMs, raised: null }, changes: [changeOf('return', lift, raised, atMs, heardAtMs, 0)] }
 }
 
 /** Time has passed. `listeningSinceMs` is since when the platform has been able to hear. */
@@ -39,7 +39,10 @@ export function tickOffline(memory: OfflineMemory, lift: LiftId, nowMs: number, 
   const due = OFFLINE_ESCALATION_MS.filter(({ afterMs }) => nowMs - raised.onsetAtMs >= afterMs).at(-1)
   if (due === undefined || due.priority >= raised.priority) return { memory, changes: [] }
   const next = { ...raised, priority: due.priority }
-  return { memory: { heardAtMs, raised: next }, changes: [changeOf('escalate', lift, next, nowMs, heardAtMs)] }
+  return {
+    memory: { heardAtMs, raised: next },
+    changes: [changeOf('escalate', lift, next, nowMs, heardAtMs, due.afterMs)],
+  }
 }
 
 function changeOf(
@@ -48,6 +51,7 @@ function changeOf(
   raised: { onsetAtMs: number; priority: Priority },
   atMs: number,
   heardAtMs: number,
+  thresholdMs: number = THRESHOLD_MS,
 ): AlarmChange {
   return {
     event,
@@ -63,7 +67,7 @@ function changeOf(
       rule: KIND,
       sinceAtMs: raised.onsetAtMs,
       decidedAtMs: atMs,
-      thresholdMs: THRESHOLD_MS,
+      thresholdMs,
       samples: [],
       byClock: event !== 'return',
     },

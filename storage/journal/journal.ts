@@ -3,6 +3,7 @@
  * reports success. Consumers read it by position and say how far they are done; what every consumer is done with may go.
  */
 import type { Log } from '#contract/log-events'
+import type { JournalConsumer } from './consumers.ts'
 import { openFileJournal } from './file-journal.ts'
 import { openNatsJournal } from './nats-journal.ts'
 
@@ -18,9 +19,8 @@ export type JournalEntry = {
 /** `position` is at least 1 and grows from record to record; it is never used twice. */
 export type JournalRecord = JournalEntry & { readonly position: number }
 
-/** Those that must be done with a record before it may be dropped. Fixed, so that a consumer that is away is waited for. */
-export const JOURNAL_CONSUMERS = ['detect', 'telemetry'] as const
-export type JournalConsumer = (typeof JOURNAL_CONSUMERS)[number]
+// In a file of its own, because the adapters need the list too and imports go one way.
+export { JOURNAL_CONSUMERS, type JournalConsumer } from './consumers.ts'
 
 export interface JournalReader extends AsyncDisposable {
   /**

@@ -10,7 +10,7 @@ import {
   type StreamInfo,
 } from '@nats-io/jetstream'
 import type { JournalConsumer } from './journal.ts'
-import { JOURNAL_CONSUMERS } from './journal.ts'
+import { JOURNAL_CONSUMERS } from './consumers.ts'
 
 export const STREAM = 'TIWANG_JOURNAL'
 export const RECORD_SUBJECT = 'tiwang.journal'

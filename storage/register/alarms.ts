@@ -210,10 +210,11 @@ async function write(queries: Queries, { id, lift: _, kind: __, summary, ...chan
 async function addOccurrence(queries: Queries, alarm: AlarmId, line: NewOccurrence): Promise<Occurrence> {
   const row = await queries
     .insertInto('occurrences')
-    .values(({ selectFrom }) => ({
+    .values((build) => ({
       ...line,
       alarm,
-      number: selectFrom('occurrences')
+      number: build
+        .selectFrom('occurrences')
         .where('alarm', '=', alarm)
         .select(sql<number>`coalesce(max(number), 0) + 1`.as('number')),
       trace: line.trace === null ? null : toJson(line.trace),

@@ -1,4 +1,5 @@
-/** Rows in portions that one statement can carry. */
+/** Many rows written at once: portions that one statement can carry, each row inserted or replaced. */
+import { sql, type RawBuilder } from 'kysely'
 
 /** PostgreSQL takes 65 535 values in one statement; the widest row has 16. */
 const ROWS_MAX = 1_000
@@ -12,3 +13,11 @@ export function* batchesOf<Row>(rows: readonly Row[], keyOf: (row: Row) => strin
   const ordered = [...byKey.entries()].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row)
   for (let begin = 0; begin < ordered.length; begin += ROWS_MAX) yield ordered.slice(begin, begin + ROWS_MAX)
 }
+
+/** For `on conflict … do update`: these columns as the row that was to be inserted has them. */
+export const asProposed = <Column extends string>(columns: readonly Column[]): Record<Column, RawBuilder<never>> =>
+  // Object.fromEntries forgets which keys it was given.
+  Object.fromEntries(columns.map((column) => [column, sql.ref<never>(`excluded.${column}`)])) as Record<
+    Column,
+    RawBuilder<never>
+  >

@@ -1,6 +1,6 @@
 /** Organisations (单位) and lifts (电梯). */
 import type { Kysely } from 'kysely'
-import { batchesOf } from './batches.ts'
+import { asProposed, batchesOf } from './batches.ts'
 import type { Register } from './register.ts'
 import { toJson } from './stored-text.ts'
 import type { Tables } from './tables.ts'
@@ -13,13 +13,7 @@ export function organisationsOn(kysely: Kysely<Tables>): Register['organisations
           await transaction
             .insertInto('organisations')
             .values(batch)
-            .onConflict((conflict) =>
-              conflict.column('id').doUpdateSet(({ ref }) => ({
-                name: ref('excluded.name'),
-                kind: ref('excluded.kind'),
-                phone: ref('excluded.phone'),
-              })),
-            )
+            .onConflict((conflict) => conflict.column('id').doUpdateSet(asProposed(['name', 'kind', 'phone'])))
             .execute()
       }),
     all: () => kysely.selectFrom('organisations').selectAll().orderBy('id').execute(),
@@ -35,23 +29,27 @@ export function liftsOn(kysely: Kysely<Tables>): Register['lifts'] {
             .insertInto('lifts')
             .values(batch.map((lift) => ({ ...lift, landings: toJson(lift.landings) })))
             .onConflict((conflict) =>
-              conflict.column('id').doUpdateSet(({ ref }) => ({
-                name: ref('excluded.name'),
-                compound: ref('excluded.compound'),
-                building: ref('excluded.building'),
-                unit: ref('excluded.unit'),
-                town: ref('excluded.town'),
-                registrationCode: ref('excluded.registrationCode'),
-                rescueCode: ref('excluded.rescueCode'),
-                landings: ref('excluded.landings'),
-                entry: ref('excluded.entry'),
-                ratedLoadKg: ref('excluded.ratedLoadKg'),
-                ratedSpeedMps: ref('excluded.ratedSpeedMps'),
-                longitude: ref('excluded.longitude'),
-                latitude: ref('excluded.latitude'),
-                contractor: ref('excluded.contractor'),
-                simulated: ref('excluded.simulated'),
-              })),
+              conflict
+                .column('id')
+                .doUpdateSet(
+                  asProposed([
+                    'name',
+                    'compound',
+                    'building',
+                    'unit',
+                    'town',
+                    'registrationCode',
+                    'rescueCode',
+                    'landings',
+                    'entry',
+                    'ratedLoadKg',
+                    'ratedSpeedMps',
+                    'longitude',
+                    'latitude',
+                    'contractor',
+                    'simulated',
+                  ]),
+                ),
             )
             .execute()
       }),

@@ -1,6 +1,6 @@
 /** The last checkpoint of detection: how far it is, and the live states and memory of the lifts. */
 import type { Kysely } from 'kysely'
-import { batchesOf } from './batches.ts'
+import { asProposed, batchesOf } from './batches.ts'
 import type { Register } from './register.ts'
 import { toJson } from './stored-text.ts'
 import type { Tables } from './tables.ts'
@@ -20,11 +20,7 @@ export function liveStatesOn(kysely: Kysely<Tables>): Register['liveStates'] {
             .values(
               batch.map(({ state, memory }) => ({ lift: state.lift, state: toJson(state), memory: toJson(memory) })),
             )
-            .onConflict((conflict) =>
-              conflict
-                .column('lift')
-                .doUpdateSet(({ ref }) => ({ state: ref('excluded.state'), memory: ref('excluded.memory') })),
-            )
+            .onConflict((conflict) => conflict.column('lift').doUpdateSet(asProposed(['state', 'memory'])))
             .execute()
       }),
     load: () =>

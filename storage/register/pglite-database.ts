@@ -2,7 +2,6 @@
  * The register embedded in this process: PGlite on a folder, durable (see `pglite-durability.ts`), or in memory for tests.
  * There is one session, so whoever has it has it alone. Nobody checkpoints or vacuums in it but ourselves.
  */
-import { join } from 'node:path'
 import { PGlite } from '@electric-sql/pglite'
 import { CompiledQuery, sql, type Kysely } from 'kysely'
 import type { Log } from '#contract/log-events'

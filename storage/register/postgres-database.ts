@@ -26,7 +26,7 @@ function parseInt8(text: string): number {
 }
 const getTypeParser: typeof types.getTypeParser = (oid: number, format?: 'text' | 'binary') =>
   // pg types this as one parser per type of column; it is a function of text all the same.
-  oid === INT8 ? (parseInt8 as never) : (types.getTypeParser(oid, format as 'text') as never)
+  oid === INT8 ? (parseInt8 as never) : (types.getTypeParser(oid, format) as never)
 
 /** Tries for a minute when the server is away, then rejects with a sentence that names it. `openMsMax` shortens that in tests. */
 export async function openPostgresDatabase(

@@ -41,7 +41,7 @@ export function sessionsOn(kysely: Kysely<Tables>): Register['sessions'] {
     async sweep({ nowMs, idleMsMax }) {
       const { numDeletedRows } = await kysely
         .deleteFrom('sessions')
-        .where(({ eb, or }) => or([eb('expiresAtMs', '<=', nowMs), eb('usedAtMs', '<', nowMs - idleMsMax)]))
+        .where((where) => where.or([where('expiresAtMs', '<=', nowMs), where('usedAtMs', '<', nowMs - idleMsMax)]))
         .executeTakeFirstOrThrow()
       return Number(numDeletedRows)
     },

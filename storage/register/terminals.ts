@@ -1,6 +1,6 @@
 /** Terminals (梯控设备): their secrets, and the lift each is bound to now. */
 import type { Kysely } from 'kysely'
-import { batchesOf } from './batches.ts'
+import { asProposed, batchesOf } from './batches.ts'
 import type { Register } from './register.ts'
 import type { Tables } from './tables.ts'
 
@@ -13,12 +13,7 @@ export function terminalsOn(kysely: Kysely<Tables>): Register['terminals'] {
             .insertInto('terminals')
             .values(batch)
             .onConflict((conflict) =>
-              conflict.column('serial').doUpdateSet(({ ref }) => ({
-                lift: ref('excluded.lift'),
-                boundAtMs: ref('excluded.boundAtMs'),
-                revokedAtMs: ref('excluded.revokedAtMs'),
-                secretHash: ref('excluded.secretHash'),
-              })),
+              conflict.column('serial').doUpdateSet(asProposed(['lift', 'boundAtMs', 'revokedAtMs', 'secretHash'])),
             )
             .execute()
       }),

@@ -1,6 +1,6 @@
 /** People who may sign in. */
 import type { Kysely } from 'kysely'
-import { batchesOf } from './batches.ts'
+import { asProposed, batchesOf } from './batches.ts'
 import type { Register } from './register.ts'
 import type { Tables } from './tables.ts'
 
@@ -16,13 +16,9 @@ export function usersOn(kysely: Kysely<Tables>): Register['users'] {
             .insertInto('users')
             .values(batch)
             .onConflict((conflict) =>
-              conflict.column('id').doUpdateSet(({ ref }) => ({
-                username: ref('excluded.username'),
-                name: ref('excluded.name'),
-                role: ref('excluded.role'),
-                organisation: ref('excluded.organisation'),
-                passwordHash: ref('excluded.passwordHash'),
-              })),
+              conflict
+                .column('id')
+                .doUpdateSet(asProposed(['username', 'name', 'role', 'organisation', 'passwordHash'])),
             )
             .execute()
       }),

@@ -17,6 +17,8 @@ describe('the range of a question about history', () => {
     ['without a zone', '2026-02-01T00:00:00', '2026-02-02T00:00:00Z'],
     ['a word', 'yesterday', '2026-02-02T00:00:00Z'],
     ['on 31 February', '2026-02-31T00:00:00Z', '2026-03-05T00:00:00Z'],
+    ['before 1970', '0000-01-01T00:00:00Z', '0000-01-02T00:00:00Z'],
+    ['after 2200', '9999-12-30T00:00:00Z', '9999-12-31T00:00:00Z'],
     ['a number', '1700000000000', '2026-03-05T00:00:00Z'],
   ])('is refused when it is %s', (_name, from, to) => {
     expect(readRange({ from, to, nowMs: NOW_MS })).toMatchObject({ ok: false, code: 'history.badRange' })

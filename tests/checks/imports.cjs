@@ -18,7 +18,9 @@ const walls = Object.entries(MAY_IMPORT).map(([folder, allowed]) => ({
   name: `${folder}-imports-${allowed.length === 0 ? 'nothing-of-ours' : allowed.join('-and-')}`,
   severity: 'error',
   from: { path: `^${folder}/` },
-  to: { path: `^(${[...FOLDERS, 'main', 'tests'].filter((other) => other !== folder && !allowed.includes(other)).join('|')})(/|\\.ts$)` },
+  to: {
+    path: `^(${[...FOLDERS, 'main', 'tests'].filter((other) => other !== folder && !allowed.includes(other)).join('|')})(/|\\.ts$)`,
+  },
 }))
 
 module.exports = {

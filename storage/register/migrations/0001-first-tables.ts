@@ -98,7 +98,7 @@ export const firstTables = {
       name text primary key,
       position bigint not null
     )`,
-    // A journal that is begun anew counts from 1 again, so the position alone does not name a message for ever.
+    // Another journal counts anew, so the position alone does not name a message for ever.
     `create table quarantine (
       position bigint not null,
       received_at_ms bigint not null,

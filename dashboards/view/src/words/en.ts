@@ -272,7 +272,14 @@ export const en: Catalogue = {
   occurrenceRepeat: 'Raised again',
   occurrenceByPlatform: 'platform',
   occurrenceTrace: (held, threshold) => `condition held ${held}, threshold ${threshold}`,
-  occurrenceByClock: 'decided by the clock, no newer message',
+  occurrenceByClock: 'decided at the time limit, without waiting for a message',
+  occurrenceByFact: {
+    raise: '',
+    confirm: 'alarm button pressed in the car',
+    escalate: '',
+    return: '',
+    acknowledge: '',
+  },
 
   chartTitle: 'History',
   chartField: 'Quantity',

@@ -263,7 +263,8 @@ export const zhCN = {
   occurrenceRepeat: '再次触发',
   occurrenceByPlatform: '平台',
   occurrenceTrace: (held: string, threshold: string) => `条件持续 ${held}，门限 ${threshold}`,
-  occurrenceByClock: '由时钟判定，之后无新报文',
+  occurrenceByClock: '到时限即判定，未等下一条报文',
+  occurrenceByFact: { raise: '', confirm: '轿内按下报警按钮', escalate: '', return: '', acknowledge: '' },
 
   chartTitle: '历史',
   chartField: '监测量',

@@ -1,0 +1,43 @@
+import { describe, expect, it } from 'vitest'
+import {
+  hashPassword,
+  hashTerminalSecret,
+  newPassword,
+  newTerminalSecret,
+  verifySecret,
+} from '#storage/register/secrets'
+
+describe('secrets', () => {
+  it('are kept as argon2id with the cost that fits them, never twice alike', async () => {
+    const password = await hashPassword('k7mp-x2ra')
+    expect(password).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/)
+    expect(await hashPassword('k7mp-x2ra')).not.toBe(password)
+    expect(await hashTerminalSecret('x')).toMatch(/^\$argon2id\$v=19\$m=4096,t=1,p=1\$/)
+  })
+  it('are verified by the cost that they were hashed with', async () => {
+    for (const hashed of [await hashPassword('口令'), await hashTerminalSecret('口令')]) {
+      expect(await verifySecret(hashed, '口令')).toBe(true)
+      expect(await verifySecret(hashed, '口令 ')).toBe(false)
+    }
+  })
+  it('of a whole town are hashed without a long wait', async () => {
+    const startedAtMs = performance.now()
+    const hashes = await Promise.all(Array.from({ length: 120 }, () => hashTerminalSecret(newTerminalSecret())))
+    expect(new Set(hashes).size).toBe(120)
+    expect(performance.now() - startedAtMs).toBeLessThan(5_000) // well below one second on an idle machine
+  })
+  it('are refused rather than queued without end', async () => {
+    const hashed = await hashTerminalSecret('x')
+    const answers = await Promise.allSettled(Array.from({ length: 600 }, () => verifySecret(hashed, 'x')))
+    const refused = answers.filter(({ status }) => status === 'rejected')
+    expect(refused).toHaveLength(600 - 2 - 512)
+    expect(await verifySecret(hashed, 'x')).toBe(true)
+  })
+  it('are long enough not to be guessed, and passwords can be read aloud', () => {
+    const passwords = Array.from({ length: 200 }, newPassword)
+    for (const password of passwords) expect(password).toMatch(/^[a-km-np-z2-9]{4}(-[a-km-np-z2-9]{4}){3}$/)
+    expect(new Set(passwords).size).toBe(200)
+    expect(new Set(passwords.join('').replaceAll('-', ''))).toHaveProperty('size', 32)
+    expect(newTerminalSecret()).toMatch(/^[A-Za-z0-9_-]{32}$/)
+  })
+})
