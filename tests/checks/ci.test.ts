@@ -37,7 +37,7 @@ describe('a test that misses a program', () => {
     const files = (await projectFiles()).filter((path) => path.startsWith('tests/') && path.endsWith('.ts'))
     const texts = await Promise.all(files.map(readText))
     const named = texts.flatMap((text) =>
-      [...text.matchAll(/apt-get install ([a-z0-9-]+)/g)].map(([, name = '']) => name),
+      [...text.matchAll(/(?:apt-get install|Debian packages?) `?([a-z0-9-]+)/g)].map(([, name = '']) => name),
     )
     expect(named.length).toBeGreaterThan(1)
     for (const name of named) expect(packages).toContain(name)

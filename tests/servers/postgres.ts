@@ -73,7 +73,7 @@ async function programsFolder(): Promise<string> {
   const versions = await readdir(root).catch(() => [])
   const newest = versions.map(Number).sort((a, b) => b - a)[0]
   if (newest === undefined)
-    throw new Error('there is no PostgreSQL server for the tests; install it with: apt-get install postgresql-15')
+    throw new Error('there is no PostgreSQL server for the tests; install it with: apt-get install postgresql')
   return join(root, String(newest), 'bin')
 }
 
@@ -82,7 +82,7 @@ async function identityOf(): Promise<Identity> {
   const line = (await readFile('/etc/passwd', 'utf8')).split('\n').find((entry) => entry.startsWith('postgres:'))
   const [uid, gid] = (line ?? '').split(':').slice(2, 4).map(Number)
   if (uid === undefined || gid === undefined)
-    throw new Error('there is no user postgres; the package brings it: apt-get install postgresql-15')
+    throw new Error('there is no user postgres; the package brings it: apt-get install postgresql')
   return { uid, gid }
 }
 

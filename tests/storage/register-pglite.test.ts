@@ -2,7 +2,7 @@ import { readFile, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PGlite } from '@electric-sql/pglite'
 import { sql } from 'kysely'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { silentLog } from '#contract/log-events'
 import { openPgliteDatabase } from '#storage/register/pglite-database'
 import { DURABLE_START_PARAMS, DurableFolder, syncFile } from '#storage/register/pglite-durability'
@@ -13,6 +13,9 @@ import { tempFolder } from '../servers/temp-folder.ts'
 import { startRegisterProcess } from './register-process.ts'
 
 const line = (atMs: number) => ({ atMs, by: 'test', act: 'write', subject: '', detail: '' })
+
+// Processes are started and servers waited for; a machine that is busy takes its time.
+vi.setConfig({ testTimeout: 90_000 })
 
 describe('embedded register', () => {
   it('syncs to disk at least once for each commit, and not for a question', async () => {

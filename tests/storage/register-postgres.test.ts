@@ -1,6 +1,6 @@
 import { connect, createServer, type Socket } from 'node:net'
 import { sql } from 'kysely'
-import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { silentLog } from '#contract/log-events'
 import { openPostgresDatabase } from '#storage/register/postgres-database'
 import { RegisterAwayError, openRegister } from '#storage/register/register'
@@ -15,6 +15,9 @@ beforeAll(async () => {
   postgres = await startPostgres()
 })
 afterAll(() => postgres[Symbol.asyncDispose]())
+
+// Processes are started and servers waited for; a machine that is busy takes its time.
+vi.setConfig({ testTimeout: 90_000 })
 
 describe('register on a PostgreSQL server', () => {
   it('is migrated once when three processes start at the same moment', async () => {
