@@ -22,7 +22,7 @@ COPY --from=build /app/dist dist
 # What the built files read where the sources have it.
 COPY --from=build /app/contract/generated contract/generated
 COPY --from=build /app/dashboards/view/dist dashboards/view/dist
-COPY --from=build /app/storage/register/pglite-template.tar.br dist/storage/register/pglite-template.tar.br
+
 # Named volumes take over the owner of the folder that they are mounted on.
 RUN mkdir /data /shared && chown node:node /data /shared
 USER node

@@ -5,7 +5,10 @@
 export const PARTS = ['broker', 'ingest', 'api', 'simulator'] as const
 export type Part = (typeof PARTS)[number]
 
-type Kind = 'text' | 'integer' | 'parts' | 'flag'
+export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
+export type LogLevel = (typeof LOG_LEVELS)[number]
+
+type Kind = 'text' | 'integer' | 'parts' | 'level'
 type Setting = {
   readonly kind: Kind
   readonly default: string
@@ -145,7 +148,7 @@ export const SETTINGS = {
     zh: '每个来源地址的最大连接数（本机不限）',
     en: 'Most MQTT connections from one address (loopback is not limited)',
   },
-  LOG_LEVEL: { kind: 'text', default: 'info', zh: '日志级别', en: 'debug, info, warn or error' },
+  LOG_LEVEL: { kind: 'level', default: 'info', zh: '日志级别', en: 'debug, info, warn or error' },
 } as const satisfies Record<string, Setting>
 
 export type SettingName = keyof typeof SETTINGS
@@ -153,8 +156,8 @@ type ValueOf<K extends Kind> = K extends 'integer'
   ? number
   : K extends 'parts'
     ? ReadonlySet<Part>
-    : K extends 'flag'
-      ? boolean
+    : K extends 'level'
+      ? LogLevel
       : string
 export type Settings = { readonly [Name in SettingName]: ValueOf<(typeof SETTINGS)[Name]['kind']> }
 
@@ -182,8 +185,11 @@ export function readSettings(environment: Readonly<Record<string, string | undef
         if (!(PARTS as readonly string[]).includes(part))
           mistakes.push(`${name}: there is no part “${part}”; parts are ${PARTS.join(', ')}`)
       values[name] = new Set(names)
-    } else if (setting.kind === 'flag') values[name] = text === 'true' || text === '1'
-    else values[name] = text
+    } else if (setting.kind === 'level') {
+      if (!(LOG_LEVELS as readonly string[]).includes(text))
+        mistakes.push(`${name}=${text}: must be one of ${LOG_LEVELS.join(', ')}`)
+      values[name] = text
+    } else values[name] = text
   }
   if (mistakes.length > 0) throw new SettingsError(mistakes)
   return values as Settings

@@ -146,7 +146,7 @@ class OneSession implements Sessions {
       if (command === undefined) throw new RegisterAwayError(`the embedded register stopped during: ${text}`)
       return { command, rows, rowCount: rowCount ?? affectedRows ?? 0 }
     } catch (error) {
-      if (!(error instanceof Error && 'severity' in error && error.severity === 'ERROR') && false) this.#abandon(error)
+      if (!(error instanceof Error && 'severity' in error && error.severity === 'ERROR')) this.#abandon(error)
       throw asRegisterError(error)
     }
   }

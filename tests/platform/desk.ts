@@ -37,53 +37,35 @@ export type ShownLift = {
   moving: string
   doorClosed: string
   freshness: string
-  drawn: string
 }
 
-const shownLifts = (page: Page): Promise<ShownLift[]> =>
-  page.$$eval('#fleet-list [data-lift]', (rows) =>
-    rows.map((row) => ({
-      lift: row.getAttribute('data-lift') ?? '',
-      floor: row.getAttribute('data-floor') ?? '',
-      moving: row.getAttribute('data-moving') ?? '',
-      doorClosed: row.getAttribute('data-door-closed') ?? '',
-      freshness: row.getAttribute('data-freshness') ?? '',
-      drawn: row.textContent ?? '',
-    })),
-  )
+// Scripts for the page are texts: this program itself knows no DOM.
+const SHOWN_LIFTS = `[...document.querySelectorAll('#fleet-list [role=row][data-lift]')].map((row) => ({
+  lift: row.dataset.lift, floor: row.dataset.floor, moving: row.dataset.moving,
+  doorClosed: row.dataset.doorClosed, freshness: row.dataset.freshness }))`
+/** Scrolls whichever element of the list really scrolls one screen on, and from its end back to its begin. */
+const SCROLL_ON = `(() => {
+  const box = [...document.querySelectorAll('#fleet-list, #fleet-list *')].find((each) => each.scrollHeight > each.clientHeight + 40 && getComputedStyle(each).overflowY !== 'visible')
+  if (!box) return
+  const isAtEnd = box.scrollTop + box.clientHeight >= box.scrollHeight - 2
+  box.scrollTop = isAtEnd ? 0 : box.scrollTop + box.clientHeight * 0.8
+})()`
 
 /** Watches the fleet for some time, scrolling through all of it: which lifts there are, which moved, and any that moved with open doors. */
 export async function watchFleet(page: Page, forMs: number) {
   const seen = new Map<string, Set<string>>()
   const openWhileMoving: ShownLift[] = []
   const endAtMs = Date.now() + forMs
-  const scroller = page.locator('#fleet-list [role="grid"], #fleet-list [data-scroll]').first()
-  for (let step = 0; Date.now() < endAtMs; step += 1) {
-    for (const lift of await shownLifts(page)) {
+  while (Date.now() < endAtMs) {
+    for (const lift of await page.evaluate<ShownLift[]>(SHOWN_LIFTS)) {
       const floors = seen.get(lift.lift) ?? new Set<string>()
       if (lift.floor !== '') floors.add(lift.floor)
       seen.set(lift.lift, floors)
       if (lift.moving === 'true' && lift.doorClosed !== 'true') openWhileMoving.push(lift)
     }
-    await scroller.evaluate((element, index) => {
-      // Whichever element of the list really scrolls.
-      const all = [element, ...element.querySelectorAll('*')].filter(
-        (each) => each.scrollHeight > each.clientHeight + 40,
-      )
-      const box = all[0] ?? element.parentElement
-      if (box)
-        box.scrollTop =
-          box.scrollTop + box.clientHeight * 0.8 >= box.scrollHeight - box.clientHeight
-            ? index % 2 === 0
-              ? 0
-              : box.scrollHeight
-            : box.scrollTop + box.clientHeight * 0.8
-    }, step)
+    await page.evaluate(SCROLL_ON)
     await page.waitForTimeout(120)
   }
-  await scroller.evaluate((element) => {
-    for (const each of [element, ...element.querySelectorAll('*')]) each.scrollTop = 0
-  })
   const movedCount = [...seen.values()].filter((floors) => floors.size > 1).length
   return { liftCount: seen.size, movedCount, openWhileMoving }
 }

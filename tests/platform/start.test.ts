@@ -69,9 +69,14 @@ describe('npm start', () => {
   })
 
   it('tells every wrong setting at once', async () => {
-    const { exitCode, message } = await refusalOf({ PARTS: 'broker,cook', HTTP_PORT: 'x', DEMO_LIFTS: '-1' })
+    const { exitCode, message } = await refusalOf({
+      PARTS: 'broker,cook',
+      HTTP_PORT: 'x',
+      DEMO_LIFTS: '-1',
+      LOG_LEVEL: 'loud',
+    })
     expect(exitCode).toBe(1)
-    for (const name of ['PARTS', 'HTTP_PORT', 'DEMO_LIFTS']) expect(message).toContain(name)
+    for (const name of ['PARTS', 'HTTP_PORT', 'DEMO_LIFTS', 'LOG_LEVEL']) expect(message).toContain(name)
   })
 
   it('says which folder it cannot use', async () => {
