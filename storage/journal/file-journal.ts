@@ -1,10 +1,9 @@
 /** The embedded journal: a folder of segments, a lock, and one position file per consumer. See README.md. */
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Log } from '#contract/log-events'
+import { lockFolder } from '#storage/folder-lock'
 import { Batch, type Done } from './batch.ts'
 import { FileReader } from './file-reader.ts'
-import { lockFolder } from './folder-lock.ts'
 import { JOURNAL_CONSUMERS } from './consumers.ts'
 import type { Journal, JournalConsumer, JournalEntry, JournalOptions, JournalReader, JournalStatus } from './journal.ts'
 import { PositionFile } from './position-file.ts'
@@ -292,8 +291,7 @@ export class FileJournal implements Journal {
 /** Opens a folder, which is made when it is not there. Rejects when another process has it open. */
 export async function openFileJournal(path: string, options: FileJournalOptions): Promise<Journal> {
   const { log, nowMs = Date.now, bytesMax = BYTES_MAX } = options
-  await mkdir(path, { recursive: true })
-  const lock = await lockFolder(path)
+  const lock = await lockFolder(path, 'JOURNAL_URL')
   const opened: AsyncDisposable[] = [lock]
   try {
     const openPositions = async (consumer: JournalConsumer) => {
