@@ -200,7 +200,7 @@ describe('Dockerfile', () => {
     expect(lines.filter((line) => line.startsWith('FROM ')).every((line) => line.startsWith('FROM node:24-slim'))).toBe(
       true,
     )
-    for (const path of ['contract/generated', 'dashboards/view/dist', 'dist/storage/register/pglite-template.tar.br'])
+    for (const path of ['dist', 'contract/generated', 'dashboards/view/dist'])
       expect(
         lines.some((line) => line.startsWith('COPY --from=build') && line.endsWith(` ${path}`)),
         path,

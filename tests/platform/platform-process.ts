@@ -25,13 +25,17 @@ export class NotReadyError extends Error {
   }
 }
 
+const FROM_SOURCE = ['--import', 'tsx', 'main.ts']
+/** What the image runs. */
+export const AS_BUILT = ['--conditions=dist', 'dist/main.js']
+
 /** Starts the program as a person does, with the given environment, and waits until it says that it is ready. */
 export async function startProcess(
   environment: Readonly<Record<string, string>>,
-  readyMsMax = 45_000,
+  { readyMsMax = 45_000, program = FROM_SOURCE }: { readyMsMax?: number; program?: readonly string[] } = {},
 ): Promise<PlatformProcess> {
   const startedAtMs = Date.now()
-  const child = spawn(process.execPath, ['--import', 'tsx', 'main.ts'], {
+  const child = spawn(process.execPath, program, {
     cwd: root,
     env: {
       PATH: process.env['PATH'] ?? '',

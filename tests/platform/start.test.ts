@@ -1,11 +1,13 @@
+import { execFile } from 'node:child_process'
 import { createServer } from 'node:net'
 import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { freePort } from '../servers/free-port.ts'
 import { tempFolder } from '../servers/temp-folder.ts'
-import { NotReadyError, startProcess } from './platform-process.ts'
+import { AS_BUILT, NotReadyError, startProcess } from './platform-process.ts'
 
 /** How a start that must fail ended: exit code and what it told the person. */
 async function refusalOf(
@@ -37,6 +39,18 @@ describe('npm start', () => {
       }
     },
   )
+
+  it('runs as the image runs it, from what the build makes', { timeout: 120_000 }, async () => {
+    await promisify(execFile)('npm', ['run', '--silent', 'build:server'], {
+      cwd: new URL('../..', import.meta.url).pathname,
+    })
+    await using folder = await tempFolder('built')
+    await using platform = await startProcess({ DATA_DIR: folder.path, DEMO_LIFTS: '8' }, { program: AS_BUILT })
+    for (const path of ['/readyz', '/asyncapi.json', '/openapi.json', '/docs/'])
+      expect((await fetch(platform.apiUrl + path)).status, path).toBe(200)
+    expect(await (await fetch(platform.apiUrl)).text()).toContain('<script type="module"')
+    expect(await platform.kill('SIGTERM')).toBe(0)
+  })
 
   it('is refused on a folder that another start has open, and says what to do', { timeout: 60_000 }, async () => {
     await using folder = await tempFolder('start')
