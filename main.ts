@@ -17,21 +17,23 @@ import { startIngest } from '#ingest/start'
 import { readCredentials, writeCredentials, type SimulatedTerminals } from '#simulator/credentials'
 import { startSimulator, type Simulator } from '#simulator/start'
 import { generateTown } from '#simulator/town'
-import { openBus } from '#storage/bus/bus'
+import { openBus, type Bus } from '#storage/bus/bus'
 import { lockFolder } from '#storage/folder-lock'
-import { openJournal } from '#storage/journal/journal'
+import { openJournal, type Journal } from '#storage/journal/journal'
 import { openRegister, type Register } from '#storage/register/register'
 import { hashTerminalSecret, newTerminalSecret } from '#storage/register/secrets'
-import { openTelemetryStore } from '#storage/telemetry/telemetry-store'
+import { openTelemetryStore, type TelemetryStore } from '#storage/telemetry/telemetry-store'
 
 export const VERSION = '0.1.0'
+
+type SignIns = Awaited<ReturnType<typeof ensureSignIns>>
 
 export type Platform = AsyncDisposable & {
   readonly apiUrl: string | undefined
   readonly mqttUrl: string | undefined
   readonly simulator: Simulator | undefined
   /** First-run sign-ins that were made at this start, and the file that keeps them. */
-  readonly signIns: Awaited<ReturnType<typeof ensureSignIns>> | undefined
+  readonly signIns: SignIns | undefined
   /** Rejects when a part died. */
   readonly failed: Promise<never>
 }
@@ -69,6 +71,16 @@ export async function startPlatform(settings: Settings, log: Log, nowMs: () => n
   }
 }
 
+type Setup = {
+  readonly settings: Settings
+  readonly paths: ReturnType<typeof pathsOf>
+  readonly has: (...parts: Part[]) => boolean
+  readonly log: Log
+  readonly nowMs: () => number
+  readonly metrics: Registry
+  readonly releasers: Releasers
+}
+
 async function startParts(
   settings: Settings,
   log: Log,
@@ -76,11 +88,38 @@ async function startParts(
   releasers: Releasers,
 ): Promise<Omit<Platform, typeof Symbol.asyncDispose>> {
   const has = (...parts: Part[]): boolean => parts.some((part) => settings.PARTS.has(part))
-  const paths = pathsOf(settings)
   const metrics = new Registry()
   collectDefaultMetrics({ register: metrics })
-  const usesFolder = [paths.journal, paths.register, paths.telemetry].some((url) => /^(file|pglite):/.test(url))
+  const setup: Setup = { settings, paths: pathsOf(settings), has, log, nowMs, metrics, releasers }
+  const stores = await openStores(setup)
+  const { journal, register, telemetry, bus } = stores
+  const signIns = has('api') && register ? await prepareRegister(setup, register) : undefined
 
+  const broker = has('broker') && journal && register ? await startBrokerPart(setup, { journal, register }) : undefined
+  const ingest =
+    has('ingest') && journal && register && telemetry && bus
+      ? releasers.add('ingest', await startIngest({ journal, register, telemetry, bus, metrics, log, nowMs }))
+      : undefined
+  const api = await startHttp(setup, { ...stores, broker })
+  const simulator = has('simulator') ? await startSimulation(setup, broker?.mqttUrl) : undefined
+
+  // The demonstration may fail without taking the monitoring of real lifts with it.
+  const needed = [broker, broker && journal, ingest, api, has('broker', 'ingest', 'api') ? undefined : simulator]
+  const failed = Promise.race([...needed.flatMap((part) => (part ? [part.failed] : [])), new Promise<never>(() => {})])
+  failed.catch(() => {}) // told through `failed`; a platform that nobody watches must not end the process
+  simulator?.failed.catch((error: unknown) => log.error('platform.failed', { part: 'simulator', error }))
+  return { apiUrl: api?.url, mqttUrl: broker?.mqttUrl, simulator, signIns, failed }
+}
+
+type Stores = {
+  readonly journal: Journal | undefined
+  readonly register: Register | undefined
+  readonly telemetry: TelemetryStore | undefined
+  readonly bus: Bus | undefined
+}
+
+async function openStores({ settings, paths, has, log, releasers }: Setup): Promise<Stores> {
+  const usesFolder = [paths.journal, paths.register, paths.telemetry].some((url) => /^(file|pglite):/.test(url))
   await mkdir(paths.data, { recursive: true }).catch((error: unknown) => {
     const reason = error instanceof Error ? error.message : String(error)
     throw new Error(
@@ -92,49 +131,51 @@ async function startParts(
   const journal = has('broker', 'ingest')
     ? releasers.add('journal', await openJournal(paths.journal, { log, bytesMax: settings.JOURNAL_BYTES_MAX }))
     : undefined
-  const [register, telemetry] = await Promise.all([
-    has('broker', 'ingest', 'api') ? openRegister(paths.register, { log }) : undefined,
-    has('ingest', 'api') ? openTelemetryStore(paths.telemetry, { log }) : undefined,
+  // Both at once, because each takes a second; both are known to the releasers before the failure of one ends the start.
+  const [register, telemetry] = await Promise.allSettled([
+    has('broker', 'ingest', 'api')
+      ? openRegister(paths.register, { log }).then((opened) => releasers.add('register', opened))
+      : undefined,
+    has('ingest', 'api')
+      ? openTelemetryStore(paths.telemetry, { log }).then((opened) => releasers.add('telemetry', opened))
+      : undefined,
   ])
-  if (register !== undefined) releasers.add('register', register)
-  if (telemetry !== undefined) releasers.add('telemetry', telemetry)
+  if (register.status === 'rejected') throw register.reason
+  if (telemetry.status === 'rejected') throw telemetry.reason
   const bus = has('ingest', 'api') ? releasers.add('bus', await openBus(settings.BUS_URL, { log })) : undefined
+  return { journal, register: register.value, telemetry: telemetry.value, bus }
+}
 
-  let signIns: Platform['signIns']
-  if (has('api') && register !== undefined) {
-    await seedDemonstration({ settings, register, credentialsPath: paths.credentials, log, nowMs })
-    signIns = await ensureSignIns({ register, path: paths.signIns })
-  }
+async function prepareRegister({ settings, paths, log, nowMs }: Setup, register: Register): Promise<SignIns> {
+  await seedDemonstration({ settings, register, credentialsPath: paths.credentials, log, nowMs })
+  return ensureSignIns({ register, path: paths.signIns })
+}
 
-  const failures: Promise<never>[] = []
-  let broker: Broker | undefined
-  if (has('broker') && journal !== undefined && register !== undefined) {
-    broker = releasers.add(
-      'broker',
-      await startBroker({
-        host: settings.HOST,
-        mqttPort: settings.MQTT_PORT,
-        journal,
-        terminals: register.terminals,
-        limits: {
-          connectionsMax: settings.CONNECTIONS_MAX,
-          connectionsPerAddressMax: settings.CONNECTIONS_PER_ADDRESS_MAX,
-        },
-        metrics,
-        log,
-        nowMs,
-      }),
-    )
-    failures.push(broker.failed, journal.failed)
-  }
-  if (has('ingest') && journal && register && telemetry && bus) {
-    const ingest = releasers.add(
-      'ingest',
-      await startIngest({ journal, register, telemetry, bus, metrics, log, nowMs }),
-    )
-    failures.push(ingest.failed)
-  }
+async function startBrokerPart(
+  { settings, releasers, metrics, log, nowMs }: Setup,
+  { journal, register }: { journal: Journal; register: Register },
+): Promise<Broker> {
+  const broker = await startBroker({
+    host: settings.HOST,
+    mqttPort: settings.MQTT_PORT,
+    journal,
+    terminals: register.terminals,
+    limits: {
+      connectionsMax: settings.CONNECTIONS_MAX,
+      connectionsPerAddressMax: settings.CONNECTIONS_PER_ADDRESS_MAX,
+    },
+    metrics,
+    log,
+    nowMs,
+  })
+  return releasers.add('broker', broker)
+}
 
+/** The API with the view; in a process without it, a small listener for those who watch the process. */
+async function startHttp(
+  { settings, paths, has, releasers, metrics, log, nowMs }: Setup,
+  { journal, register, telemetry, bus, broker }: Stores & { broker: Broker | undefined },
+): Promise<Api | undefined> {
   const checks = [
     ...(register ? [{ part: 'register', check: () => register.check() }] : []),
     ...(telemetry ? [{ part: 'telemetry', check: () => telemetry.check() }] : []),
@@ -151,45 +192,41 @@ async function startParts(
     log,
     ...(broker ? { acceptMqttWebSocket: broker.acceptWebSocket.bind(broker) } : {}),
   }
-  let api: Api | undefined
-  if (has('api') && register && telemetry && bus) {
-    api = releasers.add(
-      'api',
-      await startApi({
-        ...http,
-        register,
-        telemetry,
-        bus,
-        viewFolder: paths.view,
-        publicOrigin: settings.PUBLIC_ORIGIN,
-        nowMs,
-      }),
-    )
-    failures.push(api.failed)
-  } else releasers.add('ops', await startOps(http))
-
-  let simulator: Simulator | undefined
-  if (has('simulator') && !(has('api') && settings.DEMO_LIFTS === 0)) {
-    const credentials = await waitForCredentials(paths.credentials, log)
-    simulator = releasers.add(
-      'simulator',
-      await startSimulator({
-        brokerUrl: settings.SIMULATOR_BROKER_URL || (broker?.mqttUrl ?? `mqtt://127.0.0.1:${settings.MQTT_PORT}`),
-        town: generateTown({ seed: credentials.seed, liftCount: credentials.liftCount, boundAtMs: nowMs() }),
-        terminals: credentials.terminals,
-        seed: settings.DEMO_SEED,
-        speed: settings.SIMULATOR_SPEED,
-        faultMinutes: settings.SIMULATOR_FAULT_MINUTES,
-        log,
-        nowMs,
-        metrics,
-      }),
-    )
-    failures.push(simulator.failed)
+  if (!has('api') || !register || !telemetry || !bus) {
+    releasers.add('ops', await startOps(http))
+    return undefined
   }
-  const failed = Promise.race(failures.length > 0 ? failures : [new Promise<never>(() => {})])
-  failed.catch(() => {}) // told through `failed`; a platform that nobody watches must not end the process
-  return { apiUrl: api?.url, mqttUrl: broker?.mqttUrl, simulator, signIns, failed }
+  const own = { register, telemetry, bus, viewFolder: paths.view, publicOrigin: settings.PUBLIC_ORIGIN, nowMs }
+  return releasers.add('api', await startApi({ ...http, ...own }))
+}
+
+/** The simulated terminals. Beside other parts it is a guest: without credentials, or with broken ones, the others go on. */
+async function startSimulation(
+  { settings, paths, has, releasers, metrics, log, nowMs }: Setup,
+  ownBrokerUrl: string | undefined,
+): Promise<Simulator | undefined> {
+  const isGuest = has('api')
+  const credentials = await (
+    isGuest ? readCredentials(paths.credentials) : waitForCredentials(paths.credentials, log)
+  ).catch((error: unknown) => {
+    if (!isGuest) throw error
+    if (settings.DEMO_LIFTS > 0)
+      log.warn('simulator.absent', { reason: error instanceof Error ? error.message : error })
+    return undefined
+  })
+  if (credentials === undefined || (isGuest && settings.DEMO_LIFTS === 0)) return undefined
+  const simulator = await startSimulator({
+    brokerUrl: settings.SIMULATOR_BROKER_URL || (ownBrokerUrl ?? `mqtt://127.0.0.1:${settings.MQTT_PORT}`),
+    town: generateTown({ seed: credentials.seed, liftCount: credentials.liftCount, boundAtMs: nowMs() }),
+    terminals: credentials.terminals,
+    seed: settings.DEMO_SEED,
+    speed: settings.SIMULATOR_SPEED,
+    faultMinutes: settings.SIMULATOR_FAULT_MINUTES,
+    log,
+    nowMs,
+    metrics,
+  })
+  return releasers.add('simulator', simulator)
 }
 
 const refuseWhen = (reason: string | undefined): Promise<void> =>

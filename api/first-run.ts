@@ -1,5 +1,5 @@
 /** The first start of an empty register makes the first people, with passwords of its own: there is no default password. */
-import { open } from 'node:fs/promises'
+import { open, rename, rm } from 'node:fs/promises'
 import type { OrganisationId, UserId } from '#contract/ids'
 import type { User } from '#contract/register'
 import type { Register } from '#storage/register/register'
@@ -9,7 +9,7 @@ export type SignIn = { readonly username: string; readonly password: string; rea
 
 /**
  * Makes an administrator, an operator and one person per contractor when the register has no people. Returns those made at
- * this start (empty at every later one) and the file, mode 0600, that keeps their passwords until they are changed.
+ * this start (empty at every later one) and the file, mode 0600, that keeps their passwords; `reset-password.ts` replaces one.
  */
 export async function ensureSignIns({
   register,
@@ -59,16 +59,19 @@ const person = (username: string, name: string, role: User['role'], organisation
   organisation,
 })
 
+/** Written beside the file and renamed: nobody ever reads half of it, nor with wider rights than its owner's. */
 async function writeSignIns(path: string, signIns: readonly SignIn[]): Promise<void> {
-  const file = await open(path, 'w', 0o600)
+  const beside = `${path}.${process.pid}.new`
+  await rm(beside, { force: true })
+  const file = await open(beside, 'wx', 0o600)
   try {
     await file.writeFile(
-      ['# 首次登录口令；登录后请修改并删除本文件。First-run sign-ins: change them, then delete this file.', ''].join(
-        '\n',
-      ) + signIns.map(({ username, password, role }) => `${username}\t${password}\t${role}\n`).join(''),
+      '# 首次登录口令。重设：npm run reset-password -- 用户名 · First-run sign-ins. To reset one: npm run reset-password -- NAME\n' +
+        signIns.map(({ username, password, role }) => `${username}\t${password}\t${role}\n`).join(''),
     )
     await file.sync()
   } finally {
     await file.close()
   }
+  await rename(beside, path)
 }

@@ -26,7 +26,11 @@ export async function startOps(o: {
       .catch(() => json(500, { status: 'error' }))
       .then(({ status, type, body }) => response.writeHead(status, { 'content-type': type }).end(body))
   })
+  // Upgraded sockets are no longer the server's: closing it would wait for them for ever.
+  const taken = new Set<Duplex>()
   server.on('upgrade', (request, socket, head) => {
+    taken.add(socket)
+    socket.once('close', () => taken.delete(socket))
     if (request.url?.split('?')[0] === '/mqtt' && o.acceptMqttWebSocket) o.acceptMqttWebSocket(request, socket, head)
     else socket.destroy()
   })
@@ -48,6 +52,7 @@ export async function startOps(o: {
       new Promise<void>((resolve) => {
         server.close(() => resolve())
         server.closeAllConnections()
+        for (const socket of taken) socket.destroy()
       }),
   }
 }

@@ -38,6 +38,7 @@ export const LOG_EVENTS = {
   'live.joined': 'live viewer joined',
   'live.left': 'live viewer left',
   'simulator.started': 'simulator started',
+  'simulator.absent': 'no simulated terminals: their credentials cannot be read',
   'simulator.scenario': 'simulator scenario',
   'simulator.link': 'simulated terminal lost its link',
 } as const

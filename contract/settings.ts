@@ -8,7 +8,7 @@ export type Part = (typeof PARTS)[number]
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
-type Kind = 'text' | 'integer' | 'parts' | 'level'
+type Kind = 'text' | 'integer' | 'parts' | 'level' | 'origin'
 type Setting = {
   readonly kind: Kind
   readonly default: string
@@ -69,7 +69,7 @@ export const SETTINGS = {
   },
   MQTT_PORT: { kind: 'integer', default: '1883', min: 0, max: 65535, zh: 'MQTT 端口', en: 'Port of MQTT over TCP' },
   PUBLIC_ORIGIN: {
-    kind: 'text',
+    kind: 'origin',
     default: '',
     zh: '对外网址，反向代理后必填，如 https://tiwang.example',
     en: 'Origin under which browsers reach the API; needed behind a reverse proxy; empty = the Host of the request',
@@ -185,6 +185,10 @@ export function readSettings(environment: Readonly<Record<string, string | undef
         if (!(PARTS as readonly string[]).includes(part))
           mistakes.push(`${name}: there is no part “${part}”; parts are ${PARTS.join(', ')}`)
       values[name] = new Set(names)
+    } else if (setting.kind === 'origin') {
+      const origin = originOf(text)
+      if (origin === undefined) mistakes.push(`${name}=${text}: must be an origin such as https://tiwang.example`)
+      values[name] = origin ?? ''
     } else if (setting.kind === 'level') {
       if (!(LOG_LEVELS as readonly string[]).includes(text))
         mistakes.push(`${name}=${text}: must be one of ${LOG_LEVELS.join(', ')}`)
@@ -193,6 +197,15 @@ export function readSettings(environment: Readonly<Record<string, string | undef
   }
   if (mistakes.length > 0) throw new SettingsError(mistakes)
   return values as Settings
+}
+
+/** Scheme, host and port, written as browsers write them; undefined when the text is anything else. */
+function originOf(text: string): string | undefined {
+  if (text === '') return ''
+  if (!URL.canParse(text)) return undefined
+  const { protocol, origin, pathname, search, hash } = new URL(text)
+  const isBare = pathname === '/' && search === '' && hash === ''
+  return isBare && (protocol === 'https:' || protocol === 'http:') ? origin : undefined
 }
 
 export class SettingsError extends Error {

@@ -19,7 +19,8 @@ describe('.ci/run', () => {
     expect(lines[0]).toBe('#!/usr/bin/env bash')
     expect(lines).toContain('set -euo pipefail')
     expect(lines.filter((line) => line.startsWith('npm'))).toEqual([
-      'npm ci && npm test',
+      'npm ci',
+      'npm test',
       'npm run lint',
       'npm run types',
     ])
