@@ -25,7 +25,7 @@ import { serveView } from './view-files.ts'
 
 /** Longest body of a request, bytes. */
 export const BODY_BYTES_MAX = 64 * 1024
-/** Requests of one address in a minute, all routes together. */
+/** Requests of one address in a minute, all routes together that have no bound of their own. */
 export const REQUESTS_PER_MINUTE_MAX = 1_200
 /** An alarm id is the longest name in a path. */
 const PATH_NAME_LENGTH_MAX = 160

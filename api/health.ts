@@ -8,18 +8,32 @@ export const HEALTH_PERIOD_MS = 5_000
 export const CHECK_MS_MAX = 2_000
 /** A part that said something and is then silent for this long is missing. */
 export const PART_SILENCE_MS_MAX = 20_000
+/** Parts without which the wall shows yesterday: missing too when they were never heard. They speak on the bus every 5 s. */
+const AWAITED_PARTS = ['ingest']
 /** Most parts that are listened to; more are ignored. */
 const PARTS_MAX = 64
 
 export type PartCheck = { readonly part: string; readonly check: () => Promise<void> }
 type Degraded = PlatformHealth['degraded']
+/** What a part said last. A part that is awaited and was not heard yet counts as heard when this began. */
+type Said = {
+  readonly heardAtMs: number
+  readonly startedAtMs: number | undefined
+  readonly degraded: Degraded
+  readonly isHeard: boolean
+}
 
 export interface Health extends AsyncDisposable {
   /** What is known now, without asking anybody. */
   now(): PlatformHealth
-  /** Runs the checks of this process and returns what failed. Questions that come meanwhile share the answer. */
+  /**
+   * Runs the checks of this process; returns what failed and which parts are silent. Questions that come meanwhile share
+   * the answer.
+   */
   check(): Promise<Degraded>
   onChanged(listener: (health: PlatformHealth) => void): void
+  /** Calls the listener when a part began anew: what it said before and meanwhile may not have come here. */
+  onRestarted(listener: (part: string) => void): void
 }
 
 export async function openHealth(o: {
@@ -31,14 +45,24 @@ export async function openHealth(o: {
 }): Promise<Health> {
   const { nowMs } = o
   let own: Degraded = []
-  const others = new Map<string, { heardAtMs: number; degraded: Degraded }>()
+  const openedAtMs = nowMs()
+  const others = new Map<string, Said>(
+    AWAITED_PARTS.map((part) => [
+      part,
+      { heardAtMs: openedAtMs, startedAtMs: undefined, degraded: [], isHeard: false },
+    ]),
+  )
   const listeners: ((health: PlatformHealth) => void)[] = []
+  const restartListeners: ((part: string) => void)[] = []
   let told = ''
   let running: Promise<Degraded> | undefined
 
   const now = (): PlatformHealth => ({
     atMs: nowMs(),
-    degraded: mergeDegraded([own, ...[...others].map(([part, said]) => partDegraded(part, said, nowMs()))]),
+    degraded: mergeDegraded([
+      own,
+      ...[...others].map(([part, said]) => silenceOf(part, said, nowMs()) ?? said.degraded),
+    ]),
   })
   const tell = () => {
     const health = now()
@@ -47,16 +71,23 @@ export async function openHealth(o: {
     told = text
     for (const listener of listeners) listener(health)
   }
-  const check = () => {
+  const check = async () => {
     running ??= runChecks(o.checks, own, nowMs)
       .then((degraded) => (own = degraded))
       .finally(() => (running = undefined))
-    return running
+    await running
+    return mergeDegraded([own, ...[...others].map(([part, said]) => silenceOf(part, said, nowMs()) ?? [])])
   }
 
-  const subscription = await o.bus.subscribe('health', ({ part, degraded }) => {
-    if (!others.has(part) && others.size >= PARTS_MAX) return
-    others.set(part, { heardAtMs: nowMs(), degraded })
+  const subscription = await o.bus.subscribe('health', ({ part, degraded, startedAtMs }) => {
+    tell() // a silence that somebody who came meanwhile was shown: only then is its end a change
+    const known = others.get(part)
+    if (known === undefined && others.size >= PARTS_MAX) return
+    others.set(part, { heardAtMs: nowMs(), startedAtMs: startedAtMs ?? known?.startedAtMs, degraded, isHeard: true })
+    // One that was not heard before may have run all the while; whatever it was asked for at our start, it heard.
+    const beganAnew = startedAtMs !== undefined && startedAtMs !== known?.startedAtMs
+    if (beganAnew && (known?.startedAtMs !== undefined || startedAtMs > openedAtMs))
+      for (const listener of restartListeners) listener(part)
     tell()
   })
   const timer = setInterval(() => void check().then(tell), o.periodMs ?? HEALTH_PERIOD_MS)
@@ -67,6 +98,7 @@ export async function openHealth(o: {
     now,
     check,
     onChanged: (listener) => void listeners.push(listener),
+    onRestarted: (listener) => void restartListeners.push(listener),
     async [Symbol.asyncDispose]() {
       clearInterval(timer)
       await subscription[Symbol.asyncDispose]()
@@ -75,9 +107,10 @@ export async function openHealth(o: {
   }
 }
 
-function partDegraded(part: string, said: { heardAtMs: number; degraded: Degraded }, atMs: number): Degraded {
-  const silent = atMs - said.heardAtMs > PART_SILENCE_MS_MAX
-  return silent ? [{ part, reason: 'no sign of life', sinceAtMs: said.heardAtMs }] : said.degraded
+/** The line of a part that was not heard for too long; undefined while it speaks. */
+function silenceOf(part: string, { heardAtMs, isHeard }: Said, atMs: number): Degraded | undefined {
+  if (atMs - heardAtMs <= PART_SILENCE_MS_MAX) return undefined
+  return [{ part, reason: isHeard ? 'no sign of life' : 'no sign of life since the API began', sinceAtMs: heardAtMs }]
 }
 
 /** One line for each part that is missing: the first reason, the earliest time. */

@@ -2,12 +2,11 @@
  * The live view (实时): namespace `/live` of Socket.IO. A viewer says `hello` and gets a snapshot, or the deltas it missed;
  * then numbered deltas, alarms and the health of the platform. What a viewer may see is decided here from its session.
  */
-import type { IncomingMessage, Server as HttpServer } from 'node:http'
+import type { Server as HttpServer } from 'node:http'
 import { Counter, Gauge, type Registry } from 'prom-client'
 import { Server, type Namespace, type Socket } from 'socket.io'
 import { Compile } from 'typebox/compile'
 import type { Alarm, Occurrence } from '#contract/alarms'
-import type { ErrorCode } from '#contract/errors'
 import type { LiftId, OrganisationId } from '#contract/ids'
 import {
   DELTAS_PER_SECOND_MAX,
@@ -22,9 +21,9 @@ import { toWire, type Wire } from '#contract/wire'
 import type { Bus } from '#storage/bus/bus'
 import type { Fleet } from './fleet.ts'
 import type { Health } from './health.ts'
+import { closeAfterAnswer, LiveDoor, type LiveConnection, type LiveDoorLimits } from './live-door.ts'
 import { LiveFeed, LiveFeedNumbers } from './live-feed.ts'
 import type { LiveStates } from './live-states.ts'
-import { isForeignOrigin } from './origin.ts'
 import type { SessionCookie } from './session-cookie.ts'
 import type { Sessions, SignedIn } from './sessions.ts'
 
@@ -41,11 +40,7 @@ type SocketFacts = { signedIn: SignedIn }
 type ViewerSocket = Socket<ViewerEvents, LiveEvents, Record<string, never>, SocketFacts>
 type LiveNamespace = Namespace<ViewerEvents, LiveEvents, Record<string, never>, SocketFacts>
 
-export type LiveLimits = {
-  /** Sockets at one time; more are refused. */
-  readonly viewersMax: number
-  /** Sockets that did not show a session yet, at one time; they have a few seconds for it. */
-  readonly strangersMax: number
+export type LiveLimits = LiveDoorLimits & {
   /** A viewer with more packets or bytes than these waiting gets no deltas until they are gone. */
   readonly waitingPacketsMax: number
   readonly waitingBytesMax: number
@@ -57,6 +52,7 @@ export type LiveLimits = {
 export const LIVE_LIMITS: LiveLimits = {
   viewersMax: 2_000,
   strangersMax: 200,
+  strangersPerAddressMax: 20,
   waitingPacketsMax: 8,
   waitingBytesMax: 1024 * 1024,
   sessionCheckMs: 30_000,
@@ -103,6 +99,7 @@ export type LiveOptions = {
 
 export async function startLive(o: LiveOptions): Promise<Live> {
   const limits = { ...LIVE_LIMITS, ...o.limits }
+  const door = new LiveDoor(o, limits)
   const io = new Server<ViewerEvents, LiveEvents, Record<string, never>, SocketFacts>(o.server, {
     path: '/socket.io/',
     serveClient: false,
@@ -113,20 +110,32 @@ export async function startLive(o: LiveOptions): Promise<Live> {
     pingInterval: 20_000,
     pingTimeout: 15_000,
     allowRequest: (request, answer) => {
-      const refused = refusalAtDoor(request, o.publicOrigin, io.engine.clientsCount, desk.viewerCount, limits)
+      const refused = door.refusalOf(request, io.engine.clientsCount)
       answer(refused ?? null, refused === undefined)
     },
   })
+  io.engine.on('connection', (connection: LiveConnection) => door.opened(connection))
+  // Nobody has business in the main namespace; whoever joined it would be a stranger for ever.
+  io.use((socket, next) => {
+    next(new Error('notFound'))
+    closeAfterAnswer(socket.conn)
+  })
   const namespace: LiveNamespace = io.of('/live')
-  namespace.use((socket, next) => void authenticate(socket, o).then(next, (error: unknown) => next(error as Error)))
+  namespace.use((socket, next) => void authenticate(socket, door, next))
   const desk = new LiveDesk(o, limits, namespace)
-  namespace.on('connection', (socket) => desk.join(socket))
+  namespace.on('connection', (socket) => {
+    if (door.letIn(socket.conn, socket.data.signedIn)) desk.join(socket)
+    else socket.disconnect(true)
+  })
 
   const alarms = await o.bus.subscribe('alarm', ({ alarm, occurrence }) => desk.tellAlarm(alarm, occurrence))
   o.liveStates.onChanged((lift) => desk.mark(lift))
   o.fleet.onMoved((contractors) => desk.moved(contractors))
   o.health.onChanged((health) => namespace.emit('health', health))
-  o.sessions.onClosed((tokenHash) => desk.cut(({ signedIn }) => signedIn.tokenHash === tokenHash))
+  o.sessions.onClosed((tokenHash) => {
+    door.sessionClosed(tokenHash)
+    desk.cut(({ signedIn }) => signedIn.tokenHash === tokenHash)
+  })
   const flushTimer = setInterval(() => desk.flush(), 1_000 / DELTAS_PER_SECOND_MAX)
   let checking: Promise<void> | undefined
   const sessionTimer = setInterval(() => {
@@ -145,32 +154,15 @@ export async function startLive(o: LiveOptions): Promise<Live> {
   }
 }
 
-/** At the door of the handshake, before anything is kept: other sites, and too many. */
-function refusalAtDoor(
-  request: IncomingMessage,
-  publicOrigin: string,
-  socketCount: number,
-  viewerCount: number,
-  limits: LiveLimits,
-): ErrorCode | undefined {
-  if (isForeignOrigin(request.headers, publicOrigin)) return 'request.foreignOrigin'
-  const full = socketCount >= limits.viewersMax || socketCount - viewerCount >= limits.strangersMax
-  return full ? 'request.tooMany' : undefined
-}
-
-async function authenticate(socket: ViewerSocket, { sessions, cookie, log }: LiveOptions): Promise<undefined> {
-  let code: ErrorCode = 'session.missing'
+/** One attempt: whoever is refused needs a new connection, which the door may refuse. */
+async function authenticate(socket: ViewerSocket, door: LiveDoor, next: (error?: Error) => void): Promise<void> {
   try {
-    const signedIn = await sessions.read(cookie.read(socket.handshake.headers.cookie))
-    if (signedIn !== undefined) {
-      socket.data.signedIn = signedIn
-      return undefined
-    }
+    socket.data.signedIn = await door.authenticate(socket.conn, socket.handshake.headers.cookie)
+    next()
   } catch (error) {
-    log.warn('api.error', { route: '/live', reason: String(error).slice(0, 300) })
-    code = 'store.away'
+    next(error as Error)
+    closeAfterAnswer(socket.conn)
   }
-  throw Object.assign(new Error(code), { data: { code } })
 }
 
 /** Who views what, and how far each of them is. */
@@ -203,10 +195,6 @@ class LiveDesk {
     }
   }
 
-  get viewerCount(): number {
-    return this.#viewers.size
-  }
-
   join(socket: ViewerSocket): void {
     const { signedIn } = socket.data
     const feed = this.#feedOf(signedIn.scope)
@@ -224,6 +212,8 @@ class LiveDesk {
       this.#viewers.delete(socket)
       this.#metrics.viewers.set(this.#viewers.size)
       this.#o.log.info('live.left', { user: signedIn.user.id, viewers: this.#viewers.size })
+      // A connection without its socket could only hold a place.
+      closeAfterAnswer(socket.conn)
     })
   }
 

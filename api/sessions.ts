@@ -7,7 +7,7 @@ import { accept, refuse, type Result } from '#contract/errors'
 import type { Log } from '#contract/log-events'
 import { scopeOf, type LiftScope, type User } from '#contract/register'
 import type { Register } from '#storage/register/register'
-import { hashPassword, verifySecret } from '#storage/register/secrets'
+import { hashPassword, SecretsBusyError, verifyPassword } from '#storage/register/secrets'
 import { SignInTries } from './sign-in-tries.ts'
 
 /** A session that was not used for this long is over: a wall runs for a whole shift. */
@@ -16,8 +16,8 @@ export const SESSION_IDLE_MS_MAX = 12 * 3600_000
 export const SESSION_MS_MAX = 24 * 3600_000
 
 /**
- * Passwords that are looked at or wait for it at one time; more are refused. Terminals have their secrets checked in the
- * same queue: people who guess must not keep them out.
+ * Passwords that are looked at or wait for it at one time; more are refused. Terminals have their secrets checked by the
+ * same threads: people who guess must not slow them down.
  */
 export const SIGN_INS_UNDER_WAY_MAX = 8
 
@@ -71,7 +71,7 @@ export async function openSessions(o: {
 
   const compare = async (account: string, password: string) => {
     const found = await register.users.byUsername(account)
-    return { found, matches: await verifySecret(found?.passwordHash ?? nobodysHash, password) }
+    return { found, matches: await verifyPassword(found?.passwordHash ?? nobodysHash, password) }
   }
 
   const open = async (user: User) => {
@@ -92,9 +92,13 @@ export async function openSessions(o: {
         if (tried.firstTime) await refused(await nameFor(register, account), address, 'locked out after too many tries')
         return refuse('session.lockedOut', 'Too many wrong tries of this account from this address')
       }
-      if (underWay >= SIGN_INS_UNDER_WAY_MAX) return refuse('request.tooMany', 'Too many people sign in at this moment')
+      if (underWay >= SIGN_INS_UNDER_WAY_MAX) return tooMany()
       underWay += 1
-      const { found, matches } = await compare(account, password).finally(() => (underWay -= 1))
+      const compared = await compare(account, password)
+        .catch(unlessBusy)
+        .finally(() => (underWay -= 1))
+      if (compared === 'busy') return tooMany()
+      const { found, matches } = compared
       if (found === undefined || !matches) {
         await refused(
           found?.name ?? UNKNOWN_NAME,
@@ -135,6 +139,13 @@ export async function openSessions(o: {
       await register.sessions.sweep({ nowMs: nowMs(), idleMsMax: SESSION_IDLE_MS_MAX })
     },
   }
+}
+
+const tooMany = () => refuse('request.tooMany', 'Too many people sign in at this moment')
+
+function unlessBusy(error: unknown): 'busy' {
+  if (error instanceof SecretsBusyError) return 'busy'
+  throw error
 }
 
 // People type passwords into the wrong box: a name that nobody has is not written down.

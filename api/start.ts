@@ -79,16 +79,18 @@ export async function startApi(o: ApiOptions): Promise<Api> {
       limits: o.liveLimits ?? {},
     })
     ends.push(async () => live[Symbol.asyncDispose]())
+    const startOver = () => {
+      liveStates.askForAll()
+      live.startOver()
+    }
+    health.onRestarted(startOver)
     const port = await listen(app, o)
     const failed = new Promise<never>((_, reject) => app.server.once('error', reject))
     failed.catch(() => {}) // Nobody may be waiting for it.
     ends.push(
       every(SESSION_SWEEP_MS, () => sessions.sweep()),
       every(FLEET_REFRESH_MS, () => fleet.refresh()),
-      watchBus(o.bus, () => {
-        liveStates.askForAll()
-        live.startOver()
-      }),
+      watchBus(o.bus, startOver),
     )
     o.log.info('api.listening', { host: o.host, port })
     return { url: `http://127.0.0.1:${port}`, failed, [Symbol.asyncDispose]: stop }

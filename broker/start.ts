@@ -8,6 +8,7 @@ import { Aedes, type Client } from 'aedes'
 import type { Registry } from 'prom-client'
 import type { AdmissionRefusal } from '#contract/errors'
 import type { Log } from '#contract/log-events'
+import { PLATFORM_MARK_MS, PLATFORM_TOPIC } from '#contract/topics'
 import type { Journal } from '#storage/journal/journal'
 import { verifySecret } from '#storage/register/secrets'
 import { AdmissionError } from './admission.ts'
@@ -100,6 +101,11 @@ export async function startBroker(o: BrokerOptions): Promise<Broker> {
 }
 
 /** Everything but the listener: connections come in by `take`. */
+/** Ingest reads from this that somebody listens: without it, silence of all terminals would be blamed on them. */
+function markPresence({ journal, nowMs }: BrokerOptions): void {
+  journal.append({ topic: PLATFORM_TOPIC, terminal: '', receivedAtMs: nowMs(), payload: new Uint8Array() }, () => {})
+}
+
 async function openCore(o: BrokerOptions, timeouts: BrokerTimeouts, metrics: BrokerMetrics) {
   const refusals = new Refusals({ counter: metrics.refusals, log: o.log, nowMs: o.nowMs })
   const doorway = new Doorway(o.limits)
@@ -183,9 +189,12 @@ async function openCore(o: BrokerOptions, timeouts: BrokerTimeouts, metrics: Bro
     onFault: (fault) => onFault('recheck', fault),
   })
 
+  const marking = setInterval(() => markPresence(o), PLATFORM_MARK_MS)
+
   const close = async (): Promise<void> => {
     stopping = true
     stopRecheck()
+    clearInterval(marking)
     const isSettled = await commits.settled(timeouts.stopMs)
     if (!isSettled)
       o.log.warn('broker.error', { err: new Error(`${commits.underwayCount} appends gave no answer before the stop`) })

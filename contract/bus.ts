@@ -9,8 +9,11 @@ export type BusMessages = {
   'live.wanted': { readonly atMs: number }
   /** An alarm changed, and the line of its history that says how. `contractor` inside decides who sees it. */
   alarm: { readonly alarm: Alarm; readonly occurrence: Occurrence }
-  /** What a part is missing, every 5 s and on change. */
-  health: { readonly part: string } & PlatformHealth
+  /**
+   * What a part is missing, every 5 s and on change. `startedAtMs` is when the part began; a new one means that messages
+   * may have been lost in between.
+   */
+  health: { readonly part: string; readonly startedAtMs?: number } & PlatformHealth
 }
 export type BusSubject = keyof BusMessages
 export const BUS_SUBJECTS = ['live', 'live.wanted', 'alarm', 'health'] as const satisfies readonly BusSubject[]

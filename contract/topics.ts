@@ -26,3 +26,7 @@ export function readDeviceTopic(topic: string): { lift: LiftId; kind: MessageKin
     return undefined
   return isLiftId(lift) && isMessageKind(kind) ? { lift, kind } : undefined
 }
+
+/** What the broker itself writes into the journal every 20 s, so that its absence is not taken for the silence of terminals. No device may publish it. */
+export const PLATFORM_TOPIC = '$platform/broker'
+export const PLATFORM_MARK_MS = 20_000

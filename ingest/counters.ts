@@ -16,6 +16,11 @@ export function newCounters(metrics: Registry) {
       labelNames: ['reason'],
       registers,
     }),
+    quarantineDropped: new Counter({
+      name: 'tiwang_ingest_quarantine_dropped_total',
+      help: 'Quarantine rows dropped because the register was away for too long',
+      registers,
+    }),
     unknownFields: new Counter({
       name: 'tiwang_ingest_unknown_fields_total',
       help: 'Fields outside the contract, dropped',

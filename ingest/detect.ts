@@ -1,12 +1,14 @@
 /** Detection: reads the journal in order, keeps the live states, raises alarms, and saves a checkpoint from which it can go on. */
+import type { Alarm } from '#contract/alarms'
 import { faultOf } from '#contract/faults'
 import type { Log } from '#contract/log-events'
-import type { JournalReader, JournalRecord } from '#storage/journal/journal'
+import { PLATFORM_TOPIC } from '#contract/topics'
+import type { JournalReader, JournalRecord, JournalStatus } from '#storage/journal/journal'
 import type { Register } from '#storage/register/register'
 import type { Counters } from './counters.ts'
 import { decode } from './decode.ts'
 import type { Fleet } from './fleet.ts'
-import { WAITING_MAX, type Ledger } from './ledger.ts'
+import type { Ledger } from './ledger.ts'
 import type { Outages } from './outages.ts'
 import { quarantineRowOf } from './quarantine-row.ts'
 import { reasonOf, wait } from './wait.ts'
@@ -16,6 +18,8 @@ const READ_WAIT_MS = 100
 const CHECKPOINT_EVERY_MS = 2_000
 /** A lift that is not in memory is looked for in the register, but not more often than this. */
 const RELOAD_EVERY_MS = 2_000
+/** The broker leaves its mark in the journal every 20 s; silence for longer than this means that nobody listens to terminals. */
+const BROKER_SILENT_MS_MAX = 75_000
 
 type Options = {
   readonly reader: JournalReader
@@ -26,23 +30,69 @@ type Options = {
   readonly counters: Counters
   readonly log: Log
   readonly nowMs: () => number
-  /** Why the platform cannot hear terminals at the moment, if it cannot. */
-  readonly deafness: () => string | undefined
+  readonly journalStatus: () => Pick<JournalStatus, 'lastPosition' | 'degraded'>
   readonly reloadLifts: () => Promise<void>
   readonly position: number
+  /** Alarms that the register held open at the start: the rules learn of them when the replay has come to the present. */
+  readonly openAlarms: readonly Alarm[]
   readonly signal: AbortSignal
 }
 
 /** Runs until the signal aborts; the last checkpoint is saved on the way out. Rejects only when the journal cannot be read. */
 export async function detect(o: Options): Promise<void> {
-  const { reader, fleet, ledger, outages, counters, signal } = o
-  let position = o.position
-  let savedPosition = position
-  let savedAtMs = o.nowMs()
-  let listeningSinceMs = o.nowMs()
-  let reloadedAtMs = 0
+  const { reader, fleet, ledger, signal } = o
+  const progress = { position: o.position, savedPosition: o.position, savedAtMs: o.nowMs() }
+  const hearing = { listeningSinceMs: o.nowMs(), brokerHeardAtMs: o.nowMs() }
+  const take = takerOf(o, hearing)
+  let keeping: Promise<void> | undefined
+  let hasAdopted = false
 
-  const take = async (record: JournalRecord): Promise<void> => {
+  while (!signal.aborted) {
+    if (ledger.isFull) {
+      // The journal keeps what comes; time stands still for the rules, so that no timer overtakes what is unread.
+      await wait(READ_WAIT_MS, signal)
+    } else {
+      const records = await reader.read({ countMax: READ_COUNT_MAX, waitMs: READ_WAIT_MS, signal })
+      for (const record of records) await take(record)
+      const last = records.at(-1)
+      progress.position = last?.position ?? progress.position
+      const { lastPosition, degraded } = o.journalStatus()
+      const isCaughtUp = degraded === undefined && progress.position >= lastPosition
+      if (isCaughtUp && !hasAdopted) {
+        hasAdopted = true
+        for (const alarm of o.openAlarms) fleet.adopt(alarm)
+      }
+      listen(o, hearing, degraded)
+      // Behind the present, time is that of the newest record: a timer must not overtake the message that ends its condition.
+      const timeMs = isCaughtUp ? o.nowMs() : last?.receivedAtMs
+      if (timeMs !== undefined) decide(o, fleet.tick(timeMs, hearing.listeningSinceMs))
+    }
+    // Beside the reading: a register that hangs must not keep the next record waiting.
+    keeping ??= keep(o, progress).finally(() => (keeping = undefined))
+  }
+  await keeping
+  await keep(o, progress)
+}
+
+type Hearing = { listeningSinceMs: number; brokerHeardAtMs: number }
+
+/** Time in which nobody could hear the terminals is not their silence. */
+function listen({ outages, nowMs }: Options, hearing: Hearing, degraded: string | undefined): void {
+  const silentMs = nowMs() - hearing.brokerHeardAtMs
+  const isBrokerSilent = silentMs > BROKER_SILENT_MS_MAX
+  if (isBrokerSilent) outages.began('broker', `no word from the broker for ${Math.round(silentMs / 1000)} s`)
+  else outages.ended('broker')
+  if (isBrokerSilent || degraded !== undefined) hearing.listeningSinceMs = nowMs()
+}
+
+function takerOf(o: Options, hearing: Hearing): (record: JournalRecord) => Promise<void> {
+  const { fleet, outages, counters } = o
+  let reloadedAtMs = 0
+  return async (record) => {
+    if (record.topic === PLATFORM_TOPIC) {
+      hearing.brokerHeardAtMs = Math.max(hearing.brokerHeardAtMs, record.receivedAtMs)
+      return
+    }
     const decoded = decode(record)
     if (!decoded.ok) return reject(o, record, decoded.code, decoded.detail)
     if (!fleet.has(decoded.value.lift) && o.nowMs() - reloadedAtMs >= RELOAD_EVERY_MS) {
@@ -57,43 +107,31 @@ export async function detect(o: Options): Promise<void> {
       counters.unknownCodes.inc()
     decide(o, changes)
   }
+}
 
-  const saveCheckpoint = async (): Promise<void> => {
-    if (position === savedPosition && !signal.aborted) return
-    const rows = fleet.takeUnsaved()
-    try {
-      await o.register.liveStates.save({ position, lifts: rows })
-      await reader.commit(position)
-      savedPosition = position
-      outages.ended('register')
-    } catch (error) {
-      fleet.giveBackUnsaved(rows)
-      outages.began('register', reasonOf(error))
-    }
-  }
+type Progress = { position: number; savedPosition: number; savedAtMs: number }
 
-  for (;;) {
-    const records =
-      ledger.waitingCount < WAITING_MAX
-        ? await reader.read({ countMax: READ_COUNT_MAX, waitMs: READ_WAIT_MS, signal })
-        : []
-    if (records.length === 0 && ledger.waitingCount >= WAITING_MAX) await wait(READ_WAIT_MS, signal)
-    for (const record of records) await take(record)
-    const last = records.at(-1)
-    position = last?.position ?? position
-
-    if (o.deafness() !== undefined) listeningSinceMs = o.nowMs()
-    // While there is a backlog, time is that of the newest record: a timer must not overtake the message that ends its condition.
-    const isCaughtUp = records.length < READ_COUNT_MAX
-    const timeMs = isCaughtUp ? o.nowMs() : (last?.receivedAtMs ?? o.nowMs())
-    decide(o, fleet.tick(timeMs, listeningSinceMs))
-
-    const isSettled = await ledger.settle()
-    if (isSettled && (signal.aborted || o.nowMs() - savedAtMs >= CHECKPOINT_EVERY_MS)) {
-      savedAtMs = o.nowMs()
-      await saveCheckpoint()
-    }
-    if (signal.aborted) return
+/** Hands over what was decided, and from time to time saves how far detection is. Never rejects. */
+async function keep(
+  { ledger, fleet, register, reader, outages, nowMs, signal }: Options,
+  progress: Progress,
+): Promise<void> {
+  const isSettled = await ledger.settle()
+  if (!isSettled || ledger.waitingCount > 0) return
+  if (!signal.aborted && nowMs() - progress.savedAtMs < CHECKPOINT_EVERY_MS) return
+  // Position and rows of one moment, at which nothing was waiting: everything up to here is in the register or in these rows.
+  const { position } = progress
+  const rows = fleet.takeUnsaved()
+  if (position === progress.savedPosition && rows.length === 0) return
+  progress.savedAtMs = nowMs()
+  try {
+    await register.liveStates.save({ position, lifts: rows })
+    await reader.commit(position)
+    progress.savedPosition = position
+    outages.ended('register')
+  } catch (error) {
+    fleet.giveBackUnsaved(rows)
+    outages.began('register', reasonOf(error))
   }
 }
 

@@ -50,6 +50,9 @@ export type EntrapmentMemory = {
 }
 export const noEntrapment: EntrapmentMemory = { samples: [], since: null, seen: null, raised: null, emptySinceMs: null }
 
+/** Another terminal counts on its own: nothing that the old one said can be compared with it, but an alarm stays open. */
+export const withOtherTerminal = ({ raised }: EntrapmentMemory): EntrapmentMemory => ({ ...noEntrapment, raised })
+
 export type EntrapmentStep = { readonly memory: EntrapmentMemory; readonly changes: readonly AlarmChange[] }
 
 export const entrapmentSampleOf = (status: Status, receivedAtMs: number): EntrapmentSample => ({
@@ -89,8 +92,12 @@ export function tickEntrapment(memory: EntrapmentMemory, lift: LiftId, nowMs: nu
 export const isEntrapmentPending = (memory: EntrapmentMemory): boolean =>
   memory.since !== null && memory.raised === null
 
-/** In the order of the terminal's own count; a terminal whose count began anew is ordered by its clock. */
+/** Heartbeats come every minute: a lower count that comes this long after the newest one is a count that began anew. */
+export const COUNT_ANEW_MS = 10 * 60_000
+
+/** In the order of the terminal's own count; a terminal whose count began anew is ordered by its clock, or by receipt. */
 function isAfter(sample: EntrapmentSample, other: EntrapmentSample): boolean {
+  if (sample.receivedAtMs - other.receivedAtMs >= COUNT_ANEW_MS) return true
   if (sample.boot === other.boot) return sample.seq > other.seq
   return sample.boot > other.boot || sample.sampledAtMs > other.sampledAtMs
 }

@@ -8,11 +8,13 @@ import { silentLift, type LiveState } from '#contract/live'
 import type { Connection, Status } from '#contract/telemetry'
 import type { Decoded } from './decode.ts'
 import {
+  COUNT_ANEW_MS,
   entrapmentSampleOf,
   isEntrapmentPending,
   nextEntrapment,
   noEntrapment,
   tickEntrapment,
+  withOtherTerminal,
   type EntrapmentMemory,
 } from './entrapment.ts'
 import { neverHeard, nextHeard, tickOffline, type OfflineMemory } from './offline.ts'
@@ -150,21 +152,21 @@ function nextLift(
   const heard = saidByTerminal(decoded)
     ? nextHeard(memory.offline, decoded.lift, decoded.receivedAtMs)
     : { memory: memory.offline, changes: [] }
+  // The terminal was replaced: what the old one counted and measured says nothing about what the new one does.
+  const isOther = saidByTerminal(decoded) && state.terminal !== null && state.terminal !== decoded.terminal
   const base: LiveState = {
     ...state,
+    status: isOther ? null : state.status,
     position: decoded.position,
     terminal: decoded.terminal,
     receivedAtMs: Math.max(state.receivedAtMs ?? 0, decoded.receivedAtMs),
   }
   const offline = heard.memory
+  const entrapment = isOther ? withOtherTerminal(memory.entrapment) : memory.entrapment
   switch (decoded.kind) {
     case 'status': {
-      const step = nextEntrapment(
-        memory.entrapment,
-        decoded.lift,
-        entrapmentSampleOf(decoded.body, decoded.receivedAtMs),
-      )
-      const isNew = isNewer(decoded.body, state)
+      const step = nextEntrapment(entrapment, decoded.lift, entrapmentSampleOf(decoded.body, decoded.receivedAtMs))
+      const isNew = isNewer(decoded.body, decoded.receivedAtMs, base)
       const next = isNew
         ? withStatus(base, memory.day, decoded.body, decoded.receivedAtMs)
         : { state: base, day: memory.day }
@@ -178,16 +180,20 @@ function nextLift(
       const runCount = decoded.body.runCount ?? state.runCount
       return {
         state: online({ ...base, runCount }, decoded.receivedAtMs),
-        memory: { ...memory, offline },
+        memory: { ...memory, entrapment, offline },
         changes: heard.changes,
       }
     }
     case 'message':
-      return { state: online(base, decoded.receivedAtMs), memory: { ...memory, offline }, changes: heard.changes }
+      return {
+        state: online(base, decoded.receivedAtMs),
+        memory: { ...memory, entrapment, offline },
+        changes: heard.changes,
+      }
     case 'connection':
       return {
         state: withConnection(base, state, decoded.body, decoded.receivedAtMs),
-        memory: { ...memory, offline },
+        memory: { ...memory, entrapment, offline },
         changes: heard.changes,
       }
   }
@@ -208,13 +214,14 @@ function withConnection(base: LiveState, before: LiveState, body: Connection, at
 }
 
 /**
- * Newer by the terminal's count or by its clock. Only what is older by both is a repeat or a late sample: so neither a
- * corrected clock nor a count that began anew freezes the picture.
+ * Newer by the terminal's count or by its clock, or the first after a long silence. Only what is older by all of them is a
+ * repeat or a late sample: so neither a corrected clock nor a count that began anew freezes the picture.
  */
-function isNewer(status: Status, { status: known, terminal }: LiveState): boolean {
-  if (known === null || terminal === null) return true
+function isNewer(status: Status, receivedAtMs: number, { status: known, statusReceivedAtMs }: LiveState): boolean {
+  if (known === null) return true
   const isAfter = status.boot > known.boot || (status.boot === known.boot && status.seq > known.seq)
-  return isAfter || status.sampledAtMs > known.sampledAtMs
+  const isAfterSilence = receivedAtMs - (statusReceivedAtMs ?? 0) >= COUNT_ANEW_MS
+  return isAfter || isAfterSilence || status.sampledAtMs > known.sampledAtMs
 }
 
 function withStatus(

@@ -9,6 +9,8 @@ import { alarmIdOf, type LiftId } from '#contract/ids'
 const KIND = 'terminal-offline'
 const { delayMs: THRESHOLD_MS, priority: PRIORITY } = ALARM_KINDS[KIND]
 
+const CLOCK_SET_BACK_MS = 60_000
+
 export type OfflineMemory = {
   /** Platform clock; null until the terminal was heard for the first time. */
   readonly heardAtMs: number | null
@@ -20,7 +22,9 @@ export type OfflineStep = { readonly memory: OfflineMemory; readonly changes: re
 
 /** The terminal said something at `atMs`. */
 export function nextHeard(memory: OfflineMemory, lift: LiftId, atMs: number): OfflineStep {
-  const heardAtMs = Math.max(memory.heardAtMs ?? 0, atMs)
+  // A platform clock that was set back must not make the terminal look heard in the future.
+  const wasAhead = memory.heardAtMs !== null && memory.heardAtMs - atMs > CLOCK_SET_BACK_MS
+  const heardAtMs = wasAhead ? atMs : Math.max(memory.heardAtMs ?? 0, atMs)
   const { raised } = memory
   if (raised === null) return { memory: { heardAtMs, raised: null }, changes: [] }
   return { memory: { heardAtMs, raised: null }, changes: [changeOf('return', lift, raised, atMs, heardAtMs, 0)] }
@@ -36,7 +40,7 @@ export function tickOffline(memory: OfflineMemory, lift: LiftId, nowMs: number, 
     const next = { onsetAtMs: heardAtMs, priority: PRIORITY }
     return { memory: { heardAtMs, raised: next }, changes: [changeOf('raise', lift, next, nowMs, heardAtMs)] }
   }
-  const due = OFFLINE_ESCALATION_MS.filter(({ afterMs }) => nowMs - raised.onsetAtMs >= afterMs).at(-1)
+  const due = OFFLINE_ESCALATION_MS.filter(({ afterMs }) => silentMs >= afterMs).at(-1)
   if (due === undefined || due.priority >= raised.priority) return { memory, changes: [] }
   const next = { ...raised, priority: due.priority }
   return {

@@ -12,6 +12,7 @@ const EVENTS: Readonly<Record<string, { away: LogEvent; back: LogEvent }>> = {
   register: { away: 'register.away', back: 'register.back' },
   telemetry: { away: 'telemetry.away', back: 'telemetry.back' },
   journal: { away: 'journal.degraded', back: 'journal.recovered' },
+  broker: { away: 'broker.silent', back: 'broker.heard' },
 }
 
 export function newOutages({ log, nowMs, onChange }: { log: Log; nowMs: () => number; onChange: () => void }): Outages {

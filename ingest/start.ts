@@ -1,12 +1,12 @@
 /** Ingest: journal → live states, alarms, telemetry. The only part that writes what machines say. */
 import type { Registry } from 'prom-client'
-import { ALARM_STATE_NAMES, ALARM_STATES } from '#contract/alarms'
+import { ALARM_STATE_NAMES, ALARM_STATES, type Alarm } from '#contract/alarms'
 import type { LiftId, OrganisationId } from '#contract/ids'
 import { DELTAS_PER_SECOND_MAX } from '#contract/live'
 import type { Log } from '#contract/log-events'
 import type { Bus } from '#storage/bus/bus'
 import type { Journal } from '#storage/journal/journal'
-import type { Register } from '#storage/register/register'
+import type { Page, Register } from '#storage/register/register'
 import type { TelemetryStore } from '#storage/telemetry/telemetry-store'
 import { newCounters } from './counters.ts'
 import { detect } from './detect.ts'
@@ -44,13 +44,17 @@ export async function startIngest(o: IngestOptions): Promise<Ingest> {
     for (const { id, contractor } of lifts) contractors.set(id, contractor)
     fleet.register(lifts.map(({ id }) => id))
   }
-  const position = await restore(o, fleet, reloadLifts)
+  const startedAtMs = nowMs()
+  const { position, openAlarms } = await restore(o, fleet, reloadLifts)
 
-  const health = (): void => bus.publish('health', { part: 'ingest', atMs: nowMs(), degraded: outages.current() })
+  const health = (): void =>
+    bus.publish('health', { part: 'ingest', startedAtMs, atMs: nowMs(), degraded: outages.current() })
   const outages = newOutages({ log, nowMs, onChange: () => health() })
+  health() // viewers learn at once that detection began anew
   const ledger = newLedger({
     register,
     outages,
+    onDropped: () => counters.quarantineDropped.inc(),
     contractorOf: (lift) => contractors.get(lift) ?? null,
     publish: (alarm, occurrence) => bus.publish('alarm', { alarm, occurrence }),
   })
@@ -84,7 +88,8 @@ export async function startIngest(o: IngestOptions): Promise<Ingest> {
       reloadLifts,
       position,
       signal,
-      deafness: () => journal.status().degraded,
+      openAlarms,
+      journalStatus: () => journal.status(),
     }),
     storeTelemetry({
       reader: telemetryReader,
@@ -115,34 +120,33 @@ export async function startIngest(o: IngestOptions): Promise<Ingest> {
   }
 }
 
-/** Brings back the states of the last checkpoint and the alarms that stand open; tells from which position to go on. */
+/** Brings back the states of the last checkpoint; tells from which position to go on, and which alarms stand open. */
 async function restore(
   { register, log }: IngestOptions,
   fleet: Fleet,
   reloadLifts: () => Promise<void>,
-): Promise<number> {
+): Promise<{ position: number; openAlarms: Alarm[] }> {
   await reloadLifts()
-  const checkpoint = await register.liveStates.load()
   // Positions are never used twice, not even by a journal that was begun anew: the checkpoint's stays true.
-  const { position, lifts } = checkpoint
+  const { position, lifts } = await register.liveStates.load()
   fleet.restore(lifts)
+  fleet.takeChanged()
+  // An alarm that has returned waits for a person only: the rules have nothing more to say about it.
   const states = ALARM_STATE_NAMES.filter((state) => ALARM_STATES[state].open && state !== 'returned-unacknowledged')
+  const openAlarms: Alarm[] = []
   let after: string | null = null
-  let alarmCount = 0
   do {
-    const page = await register.alarms.list({
+    const page: Page<Alarm> = await register.alarms.list({
       scope: { all: true },
       states,
       limit: 500,
       ...(after === null ? {} : { after }),
     })
-    for (const alarm of page.rows) fleet.adopt(alarm)
-    alarmCount += page.rows.length
+    openAlarms.push(...page.rows)
     after = page.next
   } while (after !== null)
-  fleet.takeChanged()
-  log.info('ingest.restored', { position, liftCount: fleet.all().length, alarmCount })
-  return position
+  log.info('ingest.restored', { position, liftCount: fleet.all().length, alarmCount: openAlarms.length })
+  return { position, openAlarms }
 }
 
 function noteLag({ journal }: IngestOptions, counters: ReturnType<typeof newCounters>): void {

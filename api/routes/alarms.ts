@@ -1,4 +1,5 @@
 /** The alarm list, one alarm with its history, and acknowledging it. */
+import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { ALARM_STATE_NAMES, ALARM_STATES, Alarm, Occurrence, type AlarmState } from '#contract/alarms'
 import { AlarmId, LiftId } from '#contract/ids'
@@ -26,9 +27,29 @@ const AlarmsQuery = Type.Object(
 )
 const AlarmPage = Type.Object({ items: Type.Array(AlarmOnWire), next: Type.Union([Type.String(), Type.Null()]) })
 const Acknowledgement = Type.Object(
-  { note: Type.Optional(Type.Union([Type.String({ maxLength: 500 }), Type.Null()])) },
+  {
+    note: Type.Optional(Type.Union([Type.String({ maxLength: 500 }), Type.Null()])),
+    raiseCount: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        description: '`raiseCount` that the person has seen; with another one the alarm is not acknowledged',
+      }),
+    ),
+  },
   { additionalProperties: false },
 )
+
+/** Requests of one session in a minute to each route of alarms. */
+const ALARM_REQUESTS_PER_MINUTE_MAX = 1_200
+/**
+ * Alarms are counted by session, and each route by itself: whatever else comes from the same address, or is read in a
+ * hurry, an operator can acknowledge. The session was checked before, so nobody gets a count of their own by inventing one.
+ */
+const rateLimit = {
+  max: ALARM_REQUESTS_PER_MINUTE_MAX,
+  timeWindow: '1 minute',
+  keyGenerator: (request: FastifyRequest) => request.signedIn?.tokenHash ?? request.ip,
+}
 
 const STATES_OF: Readonly<Record<'open' | 'closed' | 'all', readonly AlarmState[]>> = {
   open: ALARM_STATE_NAMES.filter((name) => ALARM_STATES[name].open),
@@ -45,7 +66,7 @@ export function alarmRoutes(app: ApiApp, parts: AppParts): void {
   app.get(
     '/api/v1/alarms',
     {
-      config: { act: 'alarms.read' },
+      config: { act: 'alarms.read', rateLimit },
       schema: {
         tags: ['alarms'],
         summary: 'Alarms, newest raise first',
@@ -68,7 +89,7 @@ export function alarmRoutes(app: ApiApp, parts: AppParts): void {
   app.get(
     '/api/v1/alarms/:id',
     {
-      config: { act: 'alarms.read' },
+      config: { act: 'alarms.read', rateLimit },
       schema: {
         tags: ['alarms'],
         summary: 'One alarm and its history',
@@ -85,7 +106,7 @@ export function alarmRoutes(app: ApiApp, parts: AppParts): void {
   app.post(
     '/api/v1/alarms/:id/acknowledge',
     {
-      config: { act: 'alarms.acknowledge' },
+      config: { act: 'alarms.acknowledge', rateLimit },
       schema: {
         tags: ['alarms'],
         summary: 'Acknowledge by the person who is signed in',
@@ -97,9 +118,12 @@ export function alarmRoutes(app: ApiApp, parts: AppParts): void {
     async (request) => {
       const { user, scope } = signedInOf(request)
       const atMs = parts.nowMs()
-      const note = request.body?.note ?? null
+      const { note = null, raiseCount } = request.body ?? {}
       const applied = valueOf(
-        await register.alarms.acknowledge({ id: request.params.id, scope, by: user.name, note, atMs }),
+        await register.alarms.acknowledge({
+          ...{ id: request.params.id, scope, by: user.name, note, atMs },
+          ...(raiseCount === undefined ? {} : { raiseCount }),
+        }),
       )
       parts.bus.publish('alarm', applied)
       await register.audit

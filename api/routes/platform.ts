@@ -27,7 +27,7 @@ export async function platformRoutes(app: ApiApp, { health, metrics, version }: 
     {
       config: { rateLimit: false },
       schema: {
-        ...about('The stores can be reached; otherwise 503 with the parts that cannot'),
+        ...about('The stores can be reached and ingest is heard; otherwise 503 with the parts that are missing'),
         response: { 200: Ready, 503: Ready },
       },
     },

@@ -8,6 +8,8 @@ import type { SignedIn } from '../sessions.ts'
 
 /** Sign-in tries of one address in a minute, whatever the account. */
 const SIGN_INS_PER_MINUTE_MAX = 60
+/** When too many sign in at one moment, it is over soon. */
+const TOO_MANY_RETRY_S = 2
 
 const SessionAnswer = Type.Object({ user: User, expiresAt: Type.String({ format: 'date-time' }) })
 const Credentials = Type.Object(
@@ -34,6 +36,8 @@ export function sessionRoutes(app: ApiApp, { sessions, cookie, register, nowMs }
       const result = await sessions.signIn({ ...request.body, address: request.ip })
       if (!result.ok && result.code === 'session.lockedOut')
         throw new Refusal(result.code, result.detail, { retryAfterS: LOCKED_OUT_MS / 1_000 })
+      if (!result.ok && result.code === 'request.tooMany')
+        throw new Refusal(result.code, result.detail, { retryAfterS: TOO_MANY_RETRY_S })
       const { token, signedIn } = valueOf(result)
       const before = await sessions.read(request.cookies[cookie.name])
       if (before !== undefined) await sessions.close(before.tokenHash)

@@ -178,12 +178,14 @@ const occurrenceOf = (change: AlarmChange): NewOccurrence => {
 
 async function acknowledge(
   queries: Queries,
-  { id, scope, by, note, atMs }: Parameters<Register['alarms']['acknowledge']>[0],
+  { id, scope, by, note, atMs, raiseCount }: Parameters<Register['alarms']['acknowledge']>[0],
 ): Promise<Result<AppliedAlarm>> {
   const open = await queries.selectFrom('alarms').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
   if (open === undefined || !inScope(scope, open.contractor)) return refuse('notFound', `there is no alarm ${id} here`)
   const next = nextAlarmState(open.state, 'acknowledge')
   if (!next.ok) return next
+  if (raiseCount !== undefined && raiseCount !== open.raiseCount)
+    return refuse('alarm.wrongState', 'the alarm was raised again meanwhile; look at it and acknowledge again')
   const person = toStoredText(by)
   const alarm: Alarm = {
     ...open,

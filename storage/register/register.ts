@@ -71,13 +71,17 @@ export interface Register extends AsyncDisposable {
      * alarm to confirm, escalate or return.
      */
     apply(change: AlarmChange): Promise<AppliedAlarm | undefined>
-    /** Acknowledges by a named person. Refused with `notFound` outside the scope and `alarm.wrongState` when it no longer applies. */
+    /**
+     * Acknowledges by a named person. Refused with `notFound` outside the scope and `alarm.wrongState` when it no longer
+     * applies, or when the alarm was not raised `raiseCount` times: that person has not seen what it is about now.
+     */
     acknowledge(o: {
       id: AlarmId
       scope: LiftScope
       by: string
       note: string | null
       atMs: number
+      raiseCount?: number
     }): Promise<Result<AppliedAlarm>>
     byId(id: AlarmId, scope: LiftScope): Promise<Alarm | undefined>
     /** Open alarms first come from `states`; newest raise first; `after` is the `next` of the page before. */

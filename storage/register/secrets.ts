@@ -10,33 +10,60 @@ const TERMINAL_SECRET_COST = { memoryCost: 4 * 1024, timeCost: 1, parallelism: 1
 /** Hashing runs on the threads that also sync the journal: so few at a time that some are always left for it. */
 const AT_ONCE_MAX = 2
 /** Verifications that may wait for their turn; beyond it they are refused, for they would come too late anyway. */
-const WAITING_MAX = 512
+const TERMINALS_WAITING_MAX = 512
+/** People have places of their own: a town of terminals that comes back must not keep out who looks after it. */
+const PEOPLE_WAITING_MAX = 32
 
+/** Too many are waiting to be verified; nothing was looked at, and the same question may be asked again soon. */
+export class SecretsBusyError extends Error {
+  override readonly name = 'SecretsBusyError'
+}
+
+type Queue = (() => void)[]
+const terminals: Queue = []
+const people: Queue = []
 let runningCount = 0
-const waiting: (() => void)[] = []
+let lastServed: Queue = terminals
 
-async function inTurn<T>(task: () => Promise<T>): Promise<T> {
-  if (runningCount >= AT_ONCE_MAX) await new Promise<void>((go) => waiting.push(go))
+/** The next to run. When terminals and people both wait they take turns, so that neither waits for all of the other. */
+function takeNext(): (() => void) | undefined {
+  const [first, second] = lastServed === terminals ? [people, terminals] : [terminals, people]
+  lastServed = first.length > 0 ? first : second
+  return lastServed.shift()
+}
+
+async function inTurn<T>(queue: Queue, task: () => Promise<T>): Promise<T> {
+  if (runningCount >= AT_ONCE_MAX) await new Promise<void>((go) => queue.push(go))
   else runningCount += 1
   try {
     return await task()
   } finally {
-    const next = waiting.shift() // whoever is next takes over our place
+    const next = takeNext() // whoever is next takes over our place
     if (next === undefined) runningCount -= 1
     else next()
   }
 }
 
 /** The PHC string of a terminal's secret. */
-export const hashTerminalSecret = (secret: string): Promise<string> => inTurn(() => hash(secret, TERMINAL_SECRET_COST))
+export const hashTerminalSecret = (secret: string): Promise<string> =>
+  inTurn(terminals, () => hash(secret, TERMINAL_SECRET_COST))
 
 /** The PHC string of a person's password. */
-export const hashPassword = (password: string): Promise<string> => inTurn(() => hash(password, PASSWORD_COST))
+export const hashPassword = (password: string): Promise<string> => inTurn(people, () => hash(password, PASSWORD_COST))
 
-/** Whether the secret is the one that the PHC string was made from. Rejects when too many are waiting already. */
+/**
+ * Whether the secret of a terminal is the one that the PHC string was made from. Rejects with `SecretsBusyError` when too
+ * many terminals are waiting already.
+ */
 export async function verifySecret(phc: string, secret: string): Promise<boolean> {
-  if (waiting.length >= WAITING_MAX) throw new Error('too many sign-ins are waiting to be verified')
-  return inTurn(() => verify(phc, secret))
+  if (terminals.length >= TERMINALS_WAITING_MAX) throw new SecretsBusyError('too many terminals wait to be verified')
+  return inTurn(terminals, () => verify(phc, secret))
+}
+
+/** The same for the password of a person; people do not wait behind all terminals. */
+export async function verifyPassword(phc: string, password: string): Promise<boolean> {
+  if (people.length >= PEOPLE_WAITING_MAX) throw new SecretsBusyError('too many sign-ins wait to be verified')
+  return inTurn(people, () => verify(phc, password))
 }
 
 /** A secret for a terminal: 192 random bits in base64url. */

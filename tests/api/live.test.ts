@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import WebSocket from 'ws'
 import { SESSION_MS_MAX } from '#api/sessions'
 import { DELTAS_PER_SECOND_MAX, type LiveState } from '#contract/live'
+import { RegisterAwayError } from '#storage/register/register'
 import {
   fillRegister,
   liftOf,
@@ -30,6 +31,14 @@ const say = (...states: LiveState[]) => world.bus.publish('live', { atMs: world.
 const lifts = (message: Json) => [...(message['rows'] ?? [])].map(({ lift }) => String(lift))
 const metric = async (name: string) =>
   Number(new RegExp(`^${name} (\\d+)$`, 'm').exec(await world.metrics.metrics())?.[1])
+
+/** A bare connection that shows nothing by itself, and what it heard. */
+function stranger(url: string, headers: Record<string, string> = {}): WebSocket & { heardTexts: string[] } {
+  const socket = new WebSocket(`${url.replace('http', 'ws')}/socket.io/?EIO=4&transport=websocket`, { headers })
+  const heardTexts: string[] = []
+  socket.on('message', (data: Buffer) => heardTexts.push(String(data)))
+  return Object.assign(socket, { heardTexts })
+}
 
 /** A viewer that said hello and has its snapshot. */
 async function join(as: 'operator' | 'admin' | 'alpha' | 'beta', since?: number): Promise<Viewer> {
@@ -249,19 +258,117 @@ describe('the door of the live view', () => {
     await using small = await openWorld({ liveLimits: { strangersMax: 2 } }, stores)
     const viewers = [small.connect({ as: 'operator' }), small.connect({ as: 'admin' }), small.connect({ as: 'alpha' })]
     for (const viewer of viewers) await viewer.next('health', 1)
-    const port = Number(new URL(small.api.url).port)
-    const strangers = Array.from(
-      { length: 2 },
-      () => new WebSocket(`ws://127.0.0.1:${port}/socket.io/?EIO=4&transport=websocket`),
-    )
-    for (const stranger of strangers) await once(stranger, 'open')
+    const strangers = Array.from({ length: 2 }, () => stranger(small.api.url))
+    for (const socket of strangers) await once(socket, 'open')
     await small.connect({ as: 'beta' }).next('connect_error', 1)
-    for (const stranger of strangers) {
-      stranger.close()
-      await once(stranger, 'close')
+    for (const socket of strangers) {
+      socket.close()
+      await once(socket, 'close')
     }
     await small.connect({ as: 'beta' }).next('connect', 1)
     for (const viewer of viewers) expect(viewer.of('disconnect')).toEqual([])
+  })
+
+  it('keeps one address from taking all places of strangers, as told by the proxy before us', async () => {
+    await using small = await openWorld(
+      { publicOrigin: 'https://tiwang.example', liveLimits: { strangersPerAddressMax: 2 } },
+      stores,
+    )
+    const cookie = (await small.signIn('operator')).split('=')[1] ?? ''
+    const from = (address: string) => ({
+      cookie: `__Host-tiwang_session=${cookie}`,
+      headers: { 'x-forwarded-for': `6.6.6.6, ${address}` },
+    })
+    for (let number = 0; number < 2; number += 1)
+      await once(stranger(small.api.url, { 'x-forwarded-for': '7.7.7.7' }), 'open')
+    await small.connect(from('7.7.7.7')).next('connect_error', 1)
+    await small.connect(from('8.8.8.8')).next('connect', 1)
+  })
+
+  it('closes on a stranger that joins the main namespace', async () => {
+    const socket = stranger(world.api.url)
+    await once(socket, 'message')
+    socket.send('40')
+    await once(socket, 'close', { signal: AbortSignal.timeout(2_000) })
+    expect(socket.heardTexts.join()).not.toMatch(/^40/m)
+  })
+
+  it('asks the register once for each connection, and closes it on a refusal', async () => {
+    let useCount = 0
+    const register = Object.create(world.register) as typeof world.register
+    const use = async () => {
+      useCount += 1
+      await new Promise((resolve) => setTimeout(resolve, 50))
+      return undefined
+    }
+    Object.defineProperty(register, 'sessions', { value: { ...world.register.sessions, use } })
+    await using counted = await openWorld({ register }, stores)
+    const socket = stranger(counted.api.url, { cookie: `tiwang_session=${'a'.repeat(43)}.zzzzzzz` })
+    await once(socket, 'message')
+    for (let number = 0; number < 50; number += 1) socket.send('40/live,')
+    await once(socket, 'close', { signal: AbortSignal.timeout(2_000) })
+    expect(useCount).toBe(1)
+    const refused = stranger(counted.api.url, { cookie: `tiwang_session=${'a'.repeat(43)}.zzzzzzz` })
+    await once(refused, 'message')
+    refused.send('40/live,')
+    await once(refused, 'close', { signal: AbortSignal.timeout(2_000) })
+    expect(refused.heardTexts.at(-1)).toContain('session.missing')
+    expect(useCount).toBe(2)
+  })
+
+  it('opens for a viewer that tries again after the register was away', async () => {
+    let isAway = true
+    const register = Object.create(world.register) as typeof world.register
+    const use: typeof register.sessions.use = async (...asked) => {
+      if (isAway) throw new RegisterAwayError('connect ECONNREFUSED')
+      return world.register.sessions.use(...asked)
+    }
+    Object.defineProperty(register, 'sessions', { value: { ...world.register.sessions, use } })
+    await using shaky = await openWorld({ register }, stores)
+    const viewer = shaky.connect({ cookie: await world.signIn('operator') })
+    expect(await viewer.next('connect_error', 1)).toMatchObject({ message: 'store.away' })
+    isAway = false
+    await viewer.reconnect()
+    await viewer.next('connect', 1)
+  })
+
+  it('does not keep the connection of a viewer that left', async () => {
+    const socket = stranger(world.api.url, { cookie: await world.signIn('operator') })
+    await once(socket, 'message')
+    socket.send('40/live,')
+    await expect.poll(() => socket.heardTexts.join('\n')).toContain('40/live,')
+    socket.send('41/live,')
+    await once(socket, 'close', { signal: AbortSignal.timeout(2_000) })
+  })
+
+  it('closes on a viewer whose session was signed out while the register was being asked about it', async () => {
+    let answer: (() => void) | undefined
+    const isAsked = new Promise<void>((asked) => {
+      answer = asked
+    })
+    let release: () => void = () => {}
+    const held = new Promise<void>((resolve) => {
+      release = resolve
+    })
+    let useCount = 0
+    const register = Object.create(world.register) as typeof world.register
+    const use: typeof register.sessions.use = async (...asked) => {
+      const user = await world.register.sessions.use(...asked)
+      if ((useCount += 1) === 1) {
+        answer?.()
+        await held
+      }
+      return user
+    }
+    Object.defineProperty(register, 'sessions', { value: { ...world.register.sessions, use } })
+    await using slow = await openWorld({ register }, stores)
+    const cookie = await world.signIn('operator')
+    const viewer = slow.connect({ cookie })
+    await isAsked
+    expect((await slow.ask('/api/v1/session', { method: 'DELETE', cookie })).status).toBe(204)
+    release()
+    await viewer.next('disconnect', 1)
+    expect(viewer.of('health')).toEqual([])
   })
 
   it('lets no more sockets in than its bound', async () => {
@@ -321,10 +428,34 @@ describe('the health of the platform', () => {
     const viewer = world.connect({ as: 'operator' })
     expect(await viewer.next('health', 1)).toMatchObject({ degraded: [] })
     const missing = { part: 'telemetry', reason: 'away', sinceAtMs: 5 }
-    world.bus.publish('health', { part: 'ingest', atMs: 1, degraded: [missing] })
+    world.bus.publish('health', { part: 'writer', atMs: 1, degraded: [missing] })
     expect(await viewer.next('health', 2)).toMatchObject({ degraded: [missing] })
-    world.bus.publish('health', { part: 'ingest', atMs: 2, degraded: [] })
+    world.bus.publish('health', { part: 'writer', atMs: 2, degraded: [] })
     expect(await viewer.next('health', 3)).toMatchObject({ degraded: [] })
+  })
+})
+
+describe('an ingest that began anew', () => {
+  it('is asked for every lift once, and its viewers get a snapshot', async () => {
+    const viewer = await join('operator')
+    const wanted: unknown[] = []
+    await using _subscription = await world.bus.subscribe('live.wanted', (message) => wanted.push(message))
+    const speak = (startedAtMs: number) =>
+      world.bus.publish('health', { part: 'ingest', startedAtMs, atMs: world.clock.nowMs(), degraded: [] })
+    for (let round = 0; round < 2; round += 1) speak(1_000)
+    expect(wanted).toEqual([])
+    for (let round = 0; round < 2; round += 1) speak(2_000)
+    await viewer.next('snapshot', 2)
+    expect(wanted).toHaveLength(1)
+  })
+
+  it('is asked too when it was first heard after this API began', async () => {
+    const wanted: unknown[] = []
+    await using _subscription = await world.bus.subscribe('live.wanted', (message) => wanted.push(message))
+    const atMs = world.clock.nowMs() + 1
+    for (let round = 0; round < 2; round += 1)
+      world.bus.publish('health', { part: 'ingest', startedAtMs: atMs, atMs, degraded: [] })
+    await expect.poll(() => wanted).toHaveLength(1)
   })
 })
 

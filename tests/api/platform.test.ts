@@ -222,6 +222,38 @@ describe('a refusal', () => {
   })
 })
 
+describe('acknowledging', () => {
+  it('is possible while everything else of the same address is asked for without end', async () => {
+    await using flooded = await openWorld({}, world)
+    const { alarm } = await world.raise('lift-a1', 77_000)
+    const cookie = await flooded.signIn('operator')
+    const lifts = async () => (await flooded.ask('/api/v1/lifts', { as: 'admin' })).status
+    let status = 200
+    for (let round = 0; round < 60 && status !== 429; round += 1)
+      status = Math.max(...(await Promise.all(Array.from({ length: 25 }, lifts))))
+    expect(status).toBe(429)
+    expect((await flooded.ask('/api/v1/alarms', { cookie })).status).toBe(200)
+    expect((await flooded.ask(`/api/v1/alarms/${alarm.id}`, { cookie })).status).toBe(200)
+    const done = await flooded.ask(`/api/v1/alarms/${alarm.id}/acknowledge`, { method: 'POST', cookie })
+    expect(done.status).toBe(200)
+  }, 30_000)
+
+  it('is refused for an alarm that was raised again since the person saw it', async () => {
+    const { alarm } = await world.raise('lift-b1', 77_000)
+    await world.raise('lift-b1', 78_000)
+    const acknowledge = (body: unknown) =>
+      world.ask(`/api/v1/alarms/${alarm.id}/acknowledge`, { method: 'POST', as: 'operator', body })
+    expect((await acknowledge({ raiseCount: 1 })).json).toMatchObject({
+      status: 409,
+      code: 'alarm.wrongState',
+      detail: expect.stringContaining('raised again meanwhile') as string,
+    })
+    for (const raiseCount of [0, 1.5, '2'])
+      expect((await acknowledge({ raiseCount })).json).toMatchObject({ code: 'request.invalid' })
+    expect((await acknowledge({ raiseCount: 2 })).json).toMatchObject({ state: 'acknowledged', raiseCount: 2 })
+  })
+})
+
 describe('upgrades', () => {
   it('of /mqtt reach the broker', async () => {
     const socket = new WebSocket(`${world.api.url.replace('http', 'ws')}/mqtt`)
@@ -288,6 +320,25 @@ describe('health', () => {
     bus.publish('health', { part: 'ingest', atMs: nowMs, degraded: [] })
     await expect.poll(() => told).toHaveLength(2)
     expect(health.now().degraded).toEqual([])
+  })
+
+  it('names ingest when it was never heard of, also to machines, until it is heard', async () => {
+    await using alone = await openWorld({ isIngestSilent: true }, world)
+    const beganAtMs = alone.clock.nowMs()
+    alone.clock.shiftMs = PART_SILENCE_MS_MAX - 10_000
+    expect((await alone.ask('/readyz')).status).toBe(200)
+    alone.clock.shiftMs = PART_SILENCE_MS_MAX + 1_000
+    const { status, json } = await alone.ask('/readyz')
+    expect([status, json]).toMatchObject([503, { degraded: [{ part: 'ingest' }] }])
+    expect(Date.parse(String(json['degraded']?.[0]?.['since']))).toBeLessThanOrEqual(beganAtMs)
+    const viewer = alone.connect({ as: 'operator' })
+    expect(await viewer.next('health', 1)).toMatchObject({
+      degraded: [{ part: 'ingest', reason: 'no sign of life since the API began' }],
+    })
+    alone.bus.publish('health', { part: 'ingest', atMs: alone.clock.nowMs(), degraded: [] })
+    expect((await alone.ask('/readyz')).status).toBe(200)
+    await viewer.next('health', 2)
+    expect(viewer.of('health').at(-1)).toMatchObject({ degraded: [] })
   })
 
   it('hides credentials that a driver put into its reason, and keeps since when a part is missing', async () => {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { SESSION_IDLE_MS_MAX, SESSION_MS_MAX, SIGN_INS_UNDER_WAY_MAX } from '#api/sessions'
 import { LOCKED_OUT_MS, TRIES_MAX } from '#api/sign-in-tries'
+import { hashPassword, verifyPassword } from '#storage/register/secrets'
 import { cookieOf, openWorld, PASSWORD, type World } from './world.ts'
 
 let world: World
@@ -142,6 +143,19 @@ describe('a refused sign-in', () => {
     const codes = (await Promise.all(bodies.map((body) => post(body)))).map(({ json }) => String(json['code']))
     expect(new Set(codes)).toEqual(new Set(['session.refused', 'request.tooMany']))
     expect((await post({ username: 'operator', password: PASSWORD })).status).toBe(200)
+  })
+
+  it('is told to wait when too many passwords wait to be looked at', async () => {
+    await using own = await openWorld({}, world)
+    const signIn = () =>
+      own.ask('/api/v1/session', { method: 'POST', body: { username: 'operator', password: PASSWORD } })
+    const phc = await hashPassword('x')
+    const waiting = Promise.allSettled(Array.from({ length: 100 }, () => verifyPassword(phc, 'x')))
+    const busy = await signIn()
+    expect(busy.json).toMatchObject({ status: 429, code: 'request.tooMany' })
+    expect(Number(busy.headers['retry-after'])).toBeGreaterThan(0)
+    await waiting
+    expect((await signIn()).status).toBe(200)
   })
 
   it.each([

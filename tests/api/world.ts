@@ -117,9 +117,12 @@ export async function openStores(): Promise<Stores> {
   }
 }
 
-/** Starts an API with `options` on stores of its own, or on those of another world. */
+/**
+ * Starts an API with `options` on stores of its own, or on those of another world. Ingest is not there, but is heard on
+ * the bus unless `isIngestSilent`.
+ */
 export async function openWorld(
-  options: Partial<ApiOptions> = {},
+  { isIngestSilent = false, ...options }: Partial<ApiOptions> & { isIngestSilent?: boolean } = {},
   shared?: Omit<Stores, keyof AsyncDisposable>,
 ): Promise<World> {
   const own = shared === undefined ? await openStores() : undefined
@@ -149,6 +152,8 @@ export async function openWorld(
     await closeStores()
     throw error
   })
+  const sayAlive = () => bus.publish('health', { part: 'ingest', atMs: clock.nowMs(), degraded: [] })
+  const ingest = isIngestSilent ? undefined : setInterval(sayAlive, 5_000)
   const viewers: Viewer[] = []
   const cookies = new Map<Who, Promise<string>>()
   const signIn = async (who: Who) => {
@@ -187,6 +192,7 @@ export async function openWorld(
       return viewer
     },
     async [Symbol.asyncDispose]() {
+      clearInterval(ingest)
       for (const viewer of viewers) await viewer.close()
       await api[Symbol.asyncDispose]()
       await closeStores()
@@ -307,6 +313,11 @@ export class Viewer {
 
   async hello(hello?: unknown): Promise<void> {
     ;(await this.#socket).emit('hello', hello)
+  }
+
+  /** Tries again after a refusal, as the view does. */
+  async reconnect(): Promise<void> {
+    ;(await this.#socket).connect()
   }
 
   async close(): Promise<void> {

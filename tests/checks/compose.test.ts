@@ -43,7 +43,7 @@ const variables = [...text.matchAll(/\$\{([A-Z_]+)(:-|:\?)?([^}]*)\}/g)].map(
     rest,
   }),
 )
-const secrets = new Set([...example.matchAll(/^([A-Z_]+)=CHANGE_ME$/gm)].map(([, name = '']) => name))
+const secrets = new Set([...example.matchAll(/^([A-Z_]+)=$/gm)].map(([, name = '']) => name))
 const isSetting = (name: string): name is SettingName => Object.hasOwn(SETTINGS, name)
 
 /** What compose puts in for the variables when `.env` holds nothing but secrets. */

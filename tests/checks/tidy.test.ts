@@ -7,7 +7,13 @@ const files = await projectFiles()
 const isCode = (path: string) => /\.(ts|mts|js|mjs|cjs|vue)$/.test(path)
 const isTest = (path: string) => path.startsWith('tests/')
 /** The programs that people start: they alone may speak to the console and read the environment. */
-const PROGRAMS = new Set(['main.ts', 'simulator/main.ts', 'contract/generate.ts', 'dashboards/grafana/generate.ts'])
+const PROGRAMS = new Set([
+  'main.ts',
+  'api/reset-password.ts',
+  'simulator/main.ts',
+  'contract/generate.ts',
+  'dashboards/grafana/generate.ts',
+])
 const isProgram = (path: string) =>
   PROGRAMS.has(path) || /^(storage\/register\/make-|dashboards\/view\/build-)/.test(path)
 

@@ -5,7 +5,7 @@ import type { Alarm } from '#contract/alarms'
 import type { AlarmId, LiftId } from '#contract/ids'
 import { freshnessOf, silentLift, statusAgeMs, type LiveState } from '#contract/live'
 import type { Status } from '#contract/telemetry'
-import { alarmFacts, stateSentence } from '#dashboards/view/src/words/lift-words'
+import { alarmFacts, freshnessRows, stateSentence } from '#dashboards/view/src/words/lift-words'
 import { en } from '#dashboards/view/src/words/en'
 import { ageWords, clockWords, elapsedWords, momentWords, spanWords } from '#dashboards/view/src/words/times'
 import { zhCN } from '#dashboards/view/src/words/zh-cn'
@@ -61,6 +61,17 @@ describe('what is said about a lift', () => {
     expect(alarmFacts({ ...alarm, kind: 'terminal-offline' }, AT_MS, zhCN, 'zh-CN')).toBe(
       '3 层附近 · 最后上报 14:31:52',
     )
+  })
+})
+
+describe('the help page', () => {
+  it('gives the limits of freshness as they are applied', () => {
+    expect(freshnessRows(en).map(([age]) => age)).toEqual([
+      'under 10 s',
+      '10 s to 75 s',
+      '75 s to 10 min',
+      'over 10 min, or terminal offline',
+    ])
   })
 })
 

@@ -2,10 +2,11 @@ import { Registry } from 'prom-client'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { BusMessages } from '#contract/bus'
 import type { LiftId, OrganisationId, TerminalSerial } from '#contract/ids'
-import type { LiveState } from '#contract/live'
+import { silentLift, type LiveState } from '#contract/live'
 import { silentLog } from '#contract/log-events'
 import type { Lift } from '#contract/register'
 import type { Status } from '#contract/telemetry'
+import { PLATFORM_MARK_MS, PLATFORM_TOPIC } from '#contract/topics'
 import { startIngest, type Ingest } from '#ingest/start'
 import { openBus, type Bus } from '#storage/bus/bus'
 import { openJournal, type Journal } from '#storage/journal/journal'
@@ -85,6 +86,20 @@ describe('ingest on a real journal, register and telemetry store', () => {
       (last) => last === seq,
       3_000,
     )
+  /** Time goes by while the broker runs and leaves its mark. */
+  const pass = async (ms: number) => {
+    for (let passedMs = 0; passedMs < ms; passedMs += PLATFORM_MARK_MS) {
+      nowMs += PLATFORM_MARK_MS - 3_000
+      const mark = { topic: PLATFORM_TOPIC, terminal: '', receivedAtMs: nowMs, payload: new Uint8Array() }
+      const position = await new Promise<number>((resolve) => journal.append(mark, (_error, at) => resolve(at)))
+      nowMs += 3_000 // time for the next checkpoint
+      await eventually(
+        async () => journal.status().committed.detect,
+        (committed) => committed >= position,
+        5_000,
+      )
+    }
+  }
   const openAlarms = async () => (await register.alarms.list({ scope: { all: true }, limit: 10 })).rows
 
   beforeEach(async () => {
@@ -185,14 +200,89 @@ describe('ingest on a real journal, register and telemetry store', () => {
     await ingest[Symbol.asyncDispose]()
     nowMs += 3_600_000 // the platform is away for an hour
     ingest = await start()
-    nowMs += 299_000
-    await new Promise((wake) => setTimeout(wake, 400))
+    await pass(280_000)
     expect(await openAlarms()).toEqual([])
-    nowMs += 1_000
+    await pass(20_000)
     const [alarm] = await eventually(openAlarms, (alarms) => alarms.length > 0, 3_000)
     expect(alarm).toMatchObject({ kind: 'terminal-offline', priority: 4 })
     await status(2)
     await eventually(openAlarms, ([found]) => found?.state === 'returned-unacknowledged', 3_000)
+  })
+
+  it('does not take the absence of the broker for the silence of terminals', async () => {
+    await status(1)
+    await seen(1)
+    const told: string[] = []
+    await bus.subscribe('health', ({ degraded }) => told.push(...degraded.map(({ part }) => part)))
+    nowMs += 600_000 // no mark of the broker for ten minutes
+    await eventually(
+      async () => told,
+      (parts) => parts.includes('broker'),
+      3_000,
+    )
+    expect(await openAlarms()).toEqual([])
+    await pass(280_000)
+    expect(await openAlarms()).toEqual([])
+    await pass(20_000)
+    await eventually(openAlarms, (alarms) => alarms.length === 1, 3_000)
+  })
+
+  it('hears a terminal that replaces another and counts from the beginning', async () => {
+    await say('status', statusOf(9, 500_000, nowMs - 40))
+    await seen(500_000)
+    const other = 'TJ-0008' as TerminalSerial
+    const asOther = (seq: number) => {
+      const payload = Buffer.from(JSON.stringify(statusOf(1, seq, nowMs - 8 * 3_600_000, trapped)))
+      journal.append({ topic: `lifts/v1/${lift}/status`, terminal: other, receivedAtMs: nowMs, payload }, () => {})
+    }
+    asOther(1)
+    await seen(1)
+    nowMs += 16_000
+    asOther(2)
+    const [alarm] = await eventually(openAlarms, (alarms) => alarms.length === 1, 3_000)
+    expect(alarm).toMatchObject({ kind: 'entrapment-between-floors' })
+  })
+
+  it('does not end an alarm by replaying what was said before it', async () => {
+    await status(1, { doorClosed: false }) // people get in
+    nowMs += 10_000
+    await status(2, trapped)
+    nowMs += 16_000
+    await status(3, trapped)
+    await eventually(openAlarms, (alarms) => alarms.length === 1, 3_000)
+    await ingest[Symbol.asyncDispose]()
+    // As after a kill before the first checkpoint: the register has the alarm, and everything is read again.
+    await register.liveStates.save({ position: 0, lifts: [{ state: silentLift(lift), memory: null }] })
+    ingest = await start()
+    await seen(3)
+    await new Promise((wake) => setTimeout(wake, 300))
+    expect(await openAlarms()).toMatchObject([{ state: 'unacknowledged', raiseCount: 1 }])
+    await status(4, { doorClosed: false })
+    await eventually(openAlarms, ([found]) => found?.state === 'returned-unacknowledged', 3_000)
+  })
+
+  it('tells viewers at once while the register hangs', async () => {
+    await ingest[Symbol.asyncDispose]()
+    let answer = () => {}
+    const hanging: Register = {
+      ...register,
+      alarms: {
+        ...register.alarms,
+        apply: (change) => new Promise<void>((resolve) => (answer = resolve)).then(() => register.alarms.apply(change)),
+      },
+    }
+    ingest = await start({ register: hanging })
+    await status(1, trapped)
+    nowMs += 16_000
+    await eventually(
+      async () => said.length,
+      (count) => count > 0,
+      2_000,
+    )
+    await status(2, { ...trapped, positionMm: 5_000 })
+    await seen(2)
+    answer()
+    await eventually(openAlarms, (alarms) => alarms.length === 1, 3_000)
   })
 
   it('puts what it cannot understand in quarantine and goes on with the next message', async () => {

@@ -4,6 +4,8 @@ import {
   hashTerminalSecret,
   newPassword,
   newTerminalSecret,
+  SecretsBusyError,
+  verifyPassword,
   verifySecret,
 } from '#storage/register/secrets'
 
@@ -31,7 +33,35 @@ describe('secrets', () => {
     const answers = await Promise.allSettled(Array.from({ length: 600 }, () => verifySecret(hashed, 'x')))
     const refused = answers.filter(({ status }) => status === 'rejected')
     expect(refused).toHaveLength(600 - 2 - 512)
+    for (const answer of refused) expect(answer).toMatchObject({ reason: expect.any(SecretsBusyError) as unknown })
     expect(await verifySecret(hashed, 'x')).toBe(true)
+  })
+  it('of people are verified while as many terminals wait as may, in turns', async () => {
+    const [secret, password] = [await hashTerminalSecret('x'), await hashPassword('x')]
+    let doneCount = 0
+    const terminals = Promise.allSettled(
+      Array.from({ length: 600 }, async () => {
+        if (await verifySecret(secret, 'x')) doneCount += 1
+      }),
+    )
+    expect(await verifyPassword(password, 'x')).toBe(true)
+    expect(doneCount).toBeLessThan(250)
+    await terminals
+    expect(doneCount).toBe(2 + 512)
+  })
+  it('of terminals are verified while as many people wait as may', async () => {
+    const [secret, password] = [await hashTerminalSecret('x'), await hashPassword('x')]
+    let doneCount = 0
+    const answers = Promise.allSettled(
+      Array.from({ length: 100 }, async () => {
+        if (await verifyPassword(password, 'x')) doneCount += 1
+      }),
+    )
+    expect(await verifySecret(secret, 'x')).toBe(true)
+    expect(doneCount).toBeLessThan(10)
+    const refused = (await answers).filter(({ status }) => status === 'rejected')
+    expect(refused).toHaveLength(100 - 2 - 32)
+    expect(refused[0]).toMatchObject({ reason: expect.any(SecretsBusyError) as unknown })
   })
   it('are long enough not to be guessed, and passwords can be read aloud', () => {
     const passwords = Array.from({ length: 200 }, newPassword)

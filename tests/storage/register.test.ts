@@ -234,6 +234,19 @@ for (const [kind, newUrl] of Object.entries(KINDS)) {
           ...{ state: 'closed', returnedAtMs: 9, closedAtMs: 9 },
         })
       })
+      it('is not acknowledged by a person who has not seen that it was raised again', async () => {
+        const id = await newLift()
+        const raise = change('raise', id, 100_000)
+        await register.alarms.apply(raise)
+        await register.alarms.apply(change('raise', id, 200_000))
+        const acknowledge = (raiseCount: number) =>
+          register.alarms.acknowledge({ id: raise.id, scope: ALL, by: '王', note: null, atMs: 7, raiseCount })
+        for (const seen of [1, 3])
+          expect(await acknowledge(seen)).toMatchObject({ ok: false, code: 'alarm.wrongState' })
+        expect(await register.alarms.byId(raise.id, ALL)).toMatchObject({ state: 'unacknowledged', raiseCount: 2 })
+        expect(await register.alarms.occurrences(raise.id)).toHaveLength(2)
+        expect(await acknowledge(2)).toMatchObject({ ok: true, value: { alarm: { state: 'acknowledged' } } })
+      })
       it('hides an alarm from a contractor that does not serve the lift', async () => {
         const id = await newLift('contractor-b')
         const raise = change('raise', id, 100_000)

@@ -65,8 +65,8 @@ describe('InfluxDB 1.x as telemetry store', () => {
   it('is away with a hint when the password is wrong, and never shows it', async () => {
     const url = server.storeUrl('lifts').replace(/:[^:@]*@/, ':not-the-password@')
     await using store = await open(url)
-    for (const asked of [store.check(), store.append([statusPoint({})]), store.count(ALL)]) {
-      const error = await asked.then(
+    for (const ask of [() => store.check(), () => store.append([statusPoint({})]), () => store.count(ALL)]) {
+      const error = await ask().then(
         () => undefined,
         (reason: unknown) => reason,
       )

@@ -27,6 +27,8 @@ export function useLiveLink(
   const awaySinceMs = shallowRef<number>()
   const lastHeardMs = shallowRef<number>()
   const health = shallowRef<PlatformHealth>()
+  /** Before the first snapshot nothing is known about any lift. */
+  const isSnapshotTaken = shallowRef(false)
   let frame: number | undefined
   let retry: ReturnType<typeof setTimeout> | undefined
   let snapshotTimer: ReturnType<typeof setTimeout> | undefined
@@ -75,6 +77,7 @@ export function useLiveLink(
   socket.on('snapshot', (snapshot: LiveSnapshot) => {
     clearTimeout(snapshotTimer)
     takeSnapshot(memory, snapshot)
+    isSnapshotTaken.value = true
     health.value = snapshot.health
     heard(snapshot.t)
     // Whoever needs a snapshot may have missed alarms too, or may see other lifts than before.
@@ -133,6 +136,5 @@ export function useLiveLink(
     socket.removeAllListeners()
     socket.disconnect()
   })
-  return { states, link, awaySinceMs, lastHeardMs, health, reconnect }
+  return { states, link, awaySinceMs, lastHeardMs, health, isSnapshotTaken, reconnect }
 }
-export type LiveLink = ReturnType<typeof useLiveLink>

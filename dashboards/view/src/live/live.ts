@@ -61,6 +61,9 @@ export function useLive(on: { sessionEnd: () => void }) {
     return [...lifts.value.values()].map((lift) => rowOf(lift, nowMs))
   })
   const figures = computed(() => figuresOf(rows.value, [...alarmList.alarms.value.values()]))
+  /** False until the list of open alarms was read, and while reading it fails: then none seen does not mean none there. */
+  const isAlarmListKnown = computed(() => alarmList.isLoaded.value && alarmList.failure.value === undefined)
+  const isFleetKnown = computed(() => isFleetLoaded.value && link.isSnapshotTaken.value)
   const simulatedShare = computed<'none' | 'some' | 'all'>(() => {
     const all = [...lifts.value.values()]
     const count = all.filter((lift) => lift.simulated).length
@@ -71,6 +74,8 @@ export function useLive(on: { sessionEnd: () => void }) {
     lifts,
     fleetFailure,
     isFleetLoaded,
+    isFleetKnown,
+    isAlarmListKnown,
     loadLifts,
     link,
     alarmList,
@@ -93,6 +98,11 @@ export function useDeskLive(): Live {
   return live
 }
 
+/** A number of alarms as it may be shown: while the list is unknown, those that were seen are the least there are. */
+export const countWords = (count: number, isKnown: boolean): string =>
+  isKnown ? grouped.format(count) : count > 0 ? `≥ ${grouped.format(count)}` : '—'
+const grouped = new Intl.NumberFormat('en')
+
 function figuresOf(rows: readonly FleetRow[], alarms: readonly (typeof rows)[number]['alarm'][]) {
   const count = (test: (row: FleetRow) => boolean) => rows.reduce((sum, row) => sum + (test(row) ? 1 : 0), 0)
   const isNow = (row: FleetRow) => row.freshness === 'fresh' || row.freshness === 'late'
@@ -110,4 +120,3 @@ function figuresOf(rows: readonly FleetRow[], alarms: readonly (typeof rows)[num
     acknowledged: known.filter((alarm) => isOpen(alarm) && alarm.state === 'acknowledged').length,
   }
 }
-export type Figures = ReturnType<typeof figuresOf>

@@ -1,6 +1,6 @@
 /** Sentences about one lift. They say what was reported and when, and nothing that was not. */
 import type { Alarm } from '#contract/alarms'
-import type { Freshness, LiveState } from '#contract/live'
+import { FRESHNESS_MS, type Freshness, type LiveState } from '#contract/live'
 import { DOOR_STATUSES, SERVICE_MODES, type Status } from '#contract/telemetry'
 import type { Catalogue, Language, Named } from './catalogue.ts'
 import { ageWords, momentWords, spanWords } from './times.ts'
@@ -79,6 +79,21 @@ export function alarmFacts(alarm: Alarm, nowMs: number, words: Catalogue, langua
     parts.push(words.alarmLastHeard(momentWords(lastHeardAtMs, nowMs, language)))
   else parts.push(words.alarmSince(momentWords(alarm.onsetAtMs, nowMs, language)))
   return parts.join(words.separator)
+}
+
+/** The steps of freshness with the ages at which they begin, for the help page. */
+export function freshnessRows(words: Catalogue): readonly (readonly [age: string, text: string])[] {
+  // In whole minutes where the limit is one: 75 s must not be read as 1 min.
+  const limit = (ms: number) =>
+    ms % 60_000 === 0 ? words.spanMinutes(ms / 60_000) : words.spanSeconds(Math.round(ms / 1000))
+  const [fresh, late, stale] = [limit(FRESHNESS_MS.fresh), limit(FRESHNESS_MS.late), limit(FRESHNESS_MS.stale)]
+  const texts = words.helpFreshnessTexts
+  return [
+    [words.helpFreshnessUnder(fresh), texts.fresh],
+    [words.helpFreshnessBetween(fresh, late), texts.late],
+    [words.helpFreshnessBetween(late, stale), texts.stale],
+    [words.helpFreshnessOver(stale), texts.lost],
+  ]
 }
 
 export const ageOrNone = (ageMs: number | undefined, words: Catalogue): string =>
