@@ -15,6 +15,8 @@ const PAGE_LIMIT = 500
 const PAGES_MAX = 40
 /** An event may be lost on the way; the list is the truth. */
 const CHECK_PERIOD_MS = 30_000
+/** Without the live link the list is all there is. */
+const AWAY_PERIOD_MS = 5_000
 const RETRY_MS = 3_000
 /** Alarms kept in memory beyond the open ones. */
 const CLOSED_KEPT_MAX = 500
@@ -34,6 +36,8 @@ export function useAlarms(isLive: () => boolean) {
   const eventCounts = shallowRef<ReadonlyMap<LiftId, number>>(new Map())
   let touched = new Set<AlarmId>()
   let loading: Promise<void> | undefined
+  let isAgainWanted = false
+  let isDisposed = false
   let isRecentRead = false
   let timer: ReturnType<typeof setTimeout> | undefined
 
@@ -72,20 +76,29 @@ export function useAlarms(isLive: () => boolean) {
     alarms.value = next
   }
 
+  /** Whoever asks during a reading has it read once more: what began before the question may not hold the answer. */
   function load(): Promise<void> {
     clearTimeout(timer)
-    loading ??= readOpen()
+    if (loading !== undefined) {
+      isAgainWanted = true
+      return loading
+    }
+    loading = readOpen()
       .catch((error: unknown) => {
         failure.value = problemWords(error)
       })
       .finally(() => {
         loading = undefined
-        timer = setTimeout(
-          () => void (isLive() ? load() : (timer = undefined)),
-          failure.value === undefined ? CHECK_PERIOD_MS : RETRY_MS,
-        )
+        if (isDisposed) return
+        timer = setTimeout(() => void load(), isAgainWanted ? 0 : periodMs())
+        isAgainWanted = false
       })
     return loading
+  }
+
+  const periodMs = (): number => {
+    if (failure.value !== undefined) return RETRY_MS
+    return isLive() ? CHECK_PERIOD_MS : AWAY_PERIOD_MS
   }
 
   function take(event: AlarmEventOnWire): void {
@@ -104,7 +117,8 @@ export function useAlarms(isLive: () => boolean) {
     note(id, { state: 'pending' })
     try {
       const answer = await ask<Wire<AlarmWithHistory>>('POST', `/api/v1/alarms/${encodeURIComponent(id)}/acknowledge`, {
-        body: {},
+        // What is acknowledged is what was seen: a raise that came meanwhile is refused, not silenced.
+        body: { raiseCount: alarms.value.get(id)?.raiseCount },
       })
       const { occurrences: _occurrences, ...row } = fromWire<AlarmWithHistory>(answer)
       put(row)
@@ -121,7 +135,10 @@ export function useAlarms(isLive: () => boolean) {
       await ask<Wire<AlarmWithHistory>>('GET', `/api/v1/alarms/${encodeURIComponent(id)}`, { signal }),
     )
 
-  onScopeDispose(() => clearTimeout(timer))
+  onScopeDispose(() => {
+    isDisposed = true
+    clearTimeout(timer)
+  })
   return {
     alarms,
     acknowledgements,
