@@ -12,7 +12,10 @@ import { openBus, type Bus } from '#storage/bus/bus'
 import { openRegister, type AppliedAlarm, type Register } from '#storage/register/register'
 import { hashPassword } from '#storage/register/secrets'
 import { openTelemetryStore, type TelemetryStore } from '#storage/telemetry/telemetry-store'
+import { liftOf } from '../lift-of.ts'
 import { tempFolder } from '../servers/temp-folder.ts'
+
+export { liftOf }
 
 export const PASSWORD = 'correct horse 7'
 export const liftId = (id: string) => id as LiftId
@@ -26,30 +29,6 @@ export const LIFTS: readonly Lift[] = (
     ['lift-nobody', null],
   ] as const
 ).map(([id, contractor]) => liftOf(id, contractor))
-
-export function liftOf(id: string, contractor: string | null): Lift {
-  return {
-    id: liftId(id),
-    name: `樱花苑 ${id}`,
-    compound: '樱花苑',
-    building: '7',
-    unit: '2',
-    town: '示范街道',
-    registrationCode: `31105${id}`.slice(0, 20),
-    rescueCode: '100001',
-    landings: [
-      { label: '1', heightMm: 0 },
-      { label: '2', heightMm: 2_900 },
-    ],
-    entry: 'full-floor',
-    ratedLoadKg: 450,
-    ratedSpeedMps: 1,
-    longitude: 121.4,
-    latitude: 31.2,
-    contractor: contractor === null ? null : organisation(contractor),
-    simulated: true,
-  }
-}
 
 export const PEOPLE = {
   admin: { name: '管理员', role: 'administrator', organisation: 'ops' },

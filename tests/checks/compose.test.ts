@@ -1,6 +1,6 @@
 /**
- * The compose file, checked without Docker: its form by the rules of the compose specification that we use, its settings by
- * the table of the contract.
+ * The compose file, checked without an engine: by `docker-compose config`, by the rules of the specification that we use, and
+ * its settings by the table of the contract.
  */
 import { execFile } from 'node:child_process'
 import { copyFile, readFile, stat } from 'node:fs/promises'
@@ -83,7 +83,7 @@ describe('docker-compose.yml', () => {
       Object.keys(compose)
         .filter((key) => !key.startsWith('x-'))
         .sort(),
-    ).toEqual(['name', 'networks', 'services', 'volumes'])
+    ).toEqual(['networks', 'services', 'volumes'])
   })
 
   it('mounts files that exist and volumes that are declared', async () => {
@@ -184,6 +184,7 @@ describe('.env.example', () => {
     const command = /^#\s+(\(umask .*)$/m.exec(example)?.[1] ?? ''
     await promisify(execFile)('sh', ['-c', command], { cwd: folder.path })
     const filled = await readFile(join(folder.path, '.env'), 'utf8')
+    expect(await composeConfig(join(folder.path, '.env'))).toContain('PARTS: broker')
     const values = [...filled.matchAll(/^([A-Z_]+)=(.*)$/gm)]
     expect(values.map(([, name = '']) => name).sort()).toEqual([...secrets].sort())
     expect(new Set(values.map(([, , value]) => value)).size).toBe(values.length)
@@ -191,6 +192,24 @@ describe('.env.example', () => {
     expect((await stat(join(folder.path, '.env'))).mode & 0o077).toBe(0)
   })
 })
+
+describe('docker-compose config', () => {
+  it('refuses to start with secrets that were left empty, and says what to do', async () => {
+    await expect(composeConfig(join(ROOT, '.env.example'))).rejects.toThrow('fill .env as .env.example says')
+  })
+})
+
+/** What Debian's `docker-compose` makes of the file; it needs no engine for that. */
+async function composeConfig(environmentFile: string): Promise<string> {
+  const args = ['--env-file', environmentFile, '-f', join(ROOT, 'docker-compose.yml'), 'config']
+  const run = promisify(execFile)('docker-compose', args, { env: { PATH: process.env['PATH'] }, timeout: 20_000 })
+  const { stdout } = await run.catch((error: NodeJS.ErrnoException) => {
+    throw error.code === 'ENOENT'
+      ? new Error('docker-compose is missing: install the Debian package docker-compose')
+      : error
+  })
+  return stdout
+}
 
 describe('Dockerfile', () => {
   it('starts the built program as a user without rights, with what it reads where it looks', async () => {

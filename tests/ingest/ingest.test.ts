@@ -4,7 +4,6 @@ import type { BusMessages } from '#contract/bus'
 import type { LiftId, OrganisationId, TerminalSerial } from '#contract/ids'
 import { silentLift, type LiveState } from '#contract/live'
 import { silentLog } from '#contract/log-events'
-import type { Lift } from '#contract/register'
 import type { Status } from '#contract/telemetry'
 import { PLATFORM_MARK_MS, PLATFORM_TOPIC } from '#contract/topics'
 import { startIngest, type Ingest } from '#ingest/start'
@@ -12,6 +11,7 @@ import { openBus, type Bus } from '#storage/bus/bus'
 import { openJournal, type Journal } from '#storage/journal/journal'
 import { RegisterAwayError, openRegister, type Register } from '#storage/register/register'
 import { TelemetryStoreError, openTelemetryStore, type TelemetryStore } from '#storage/telemetry/telemetry-store'
+import { liftOf } from '../lift-of.ts'
 import { tempFolder } from '../servers/temp-folder.ts'
 import { eventually } from '../platform/platform-process.ts'
 import { statusOf } from '../platform/terminals.ts'
@@ -20,28 +20,6 @@ const lift = 'yhy-7-2' as LiftId
 const terminal = 'TJ-0007' as TerminalSerial
 const contractor = 'contractor-a' as OrganisationId
 const trapped = { doorZone: false, passengerPresent: true, passengerCount: 2, carPosition: '3' } as const
-
-const row: Lift = {
-  id: lift,
-  name: '樱花苑 7 号楼 2 单元',
-  compound: '樱花苑',
-  building: '7',
-  unit: '2',
-  town: '示范街道',
-  registrationCode: '1',
-  rescueCode: '100001',
-  landings: [
-    { label: '1', heightMm: 0 },
-    { label: '2', heightMm: 2_900 },
-  ],
-  entry: 'full-floor',
-  ratedLoadKg: 450,
-  ratedSpeedMps: 1,
-  longitude: 121.4,
-  latitude: 31.2,
-  contractor,
-  simulated: true,
-}
 
 describe('ingest on a real journal, register and telemetry store', () => {
   let folder: Awaited<ReturnType<typeof tempFolder>>
@@ -110,7 +88,7 @@ describe('ingest on a real journal, register and telemetry store', () => {
     telemetry = await openTelemetryStore(`file:${folder.path}/telemetry`, { log: silentLog })
     bus = await openBus('local:', { log: silentLog })
     await register.organisations.put([{ id: contractor, name: '甲维保', kind: 'contractor', phone: null }])
-    await register.lifts.put([row])
+    await register.lifts.put([liftOf(lift, contractor)])
     said = []
     shown = []
     await bus.subscribe('live', ({ states }) => shown.push(...states))

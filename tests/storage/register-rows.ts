@@ -17,8 +17,8 @@ export const lift = (id: string, contractor: string | null = null, row: Partial<
   compound: '樱花苑',
   building: '7',
   unit: '2',
-  town: '临汾路街道',
-  registrationCode: '31101010012023000001',
+  town: '示范街道',
+  registrationCode: '99999010012023000001',
   rescueCode: '000001',
   landings: [
     { label: '1', heightMm: 0 },
