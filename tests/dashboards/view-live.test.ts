@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { describe, expect, it } from 'vitest'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { nextAlarmState, type Alarm, type AlarmEvent } from '#contract/alarms'
 import type { AlarmId, LiftId } from '#contract/ids'
 import { silentLift, type LiveState } from '#contract/live'
@@ -7,6 +7,7 @@ import { toWire } from '#contract/wire'
 import { laterOf, withAlarm, withOpenList, type AlarmMap } from '#dashboards/view/src/live/alarm-board'
 import { emptyFleet, helloOf, takeDelta, takeSnapshot } from '#dashboards/view/src/live/fleet'
 import { fromWire } from '#dashboards/view/src/live/from-wire'
+import { repeatedRead } from '#dashboards/view/src/live/repeated-read'
 
 const lift = (n: number) => `lift-${String(n).padStart(3, '0')}` as LiftId
 const row = (n: number, position: number): LiveState => ({ ...silentLift(lift(n)), position })
@@ -145,5 +146,77 @@ describe('the alarms in the browser', () => {
     fc.assert(fc.property(events, (list) => {
       for (const alarm of lifeOf(list)) expect(fromWire<Alarm>(toWire(alarm))).toEqual(alarm)
     })) // prettier-ignore
+  })
+})
+
+describe('the list of alarms', () => {
+  beforeEach(() => void vi.useFakeTimers())
+  afterEach(() => void vi.useRealTimers())
+
+  /** Readings end when the test says so; the period is that of the list, live or away. */
+  function watched() {
+    const desk = { isLive: true, count: 0, end: () => {} }
+    const reading = repeatedRead({
+      read: () => {
+        desk.count += 1
+        return new Promise<void>((resolve) => (desk.end = resolve))
+      },
+      periodMs: () => (desk.isLive ? 30_000 : 5_000),
+    })
+    const end = async () => {
+      desk.end()
+      await vi.advanceTimersByTimeAsync(0)
+    }
+    return { desk, reading, end }
+  }
+
+  it('is read on while the live link is away, and more often', async () => {
+    const { desk, reading, end } = watched()
+    reading.readNow()
+    await end()
+    await vi.advanceTimersByTimeAsync(10_000)
+    expect(desk.count).toBe(1)
+    desk.isLive = false
+    reading.rearm()
+    for (let round = 2; round <= 5; round += 1) {
+      await vi.advanceTimersByTimeAsync(4_999)
+      expect(desk.count).toBe(round - 1)
+      await vi.advanceTimersByTimeAsync(1)
+      expect(desk.count).toBe(round)
+      await end()
+    }
+    desk.isLive = true
+    reading.rearm()
+    await vi.advanceTimersByTimeAsync(29_999)
+    expect(desk.count).toBe(5)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(desk.count).toBe(6)
+  })
+
+  it('is never read twice at once, and once more when somebody asked meanwhile', async () => {
+    const { desk, reading, end } = watched()
+    reading.readNow()
+    reading.readNow()
+    reading.readNow()
+    reading.rearm()
+    await vi.advanceTimersByTimeAsync(120_000)
+    expect(desk.count).toBe(1)
+    await end()
+    expect(desk.count).toBe(2)
+    await end()
+    await vi.advanceTimersByTimeAsync(29_999)
+    expect(desk.count).toBe(2)
+  })
+
+  it('is not read any more after the desk was left, not even by a reading that was on its way', async () => {
+    const { desk, reading, end } = watched()
+    reading.readNow()
+    reading.readNow()
+    reading.stop()
+    await end()
+    reading.rearm()
+    reading.readNow()
+    await vi.advanceTimersByTimeAsync(120_000)
+    expect(desk.count).toBe(1)
   })
 })

@@ -3,10 +3,12 @@ import { onScopeDispose, shallowRef } from 'vue'
 import type { Alarm, Occurrence } from '#contract/alarms'
 import type { AlarmId, LiftId } from '#contract/ids'
 import type { Wire } from '#contract/wire'
-import { ask, problemWords } from '../session/requests.ts'
-import { withAlarm, withOpenList, type AlarmMap } from './alarm-board.ts'
+import { ask, Problem, problemWords } from '../session/requests.ts'
+import { words } from '../words/words.ts'
+import { isWaiting, withAlarm, withOpenList, type AlarmMap } from './alarm-board.ts'
 import { fromWire } from './from-wire.ts'
 import type { AlarmEventOnWire } from './live-link.ts'
+import { repeatedRead } from './repeated-read.ts'
 
 type AlarmPage = { readonly items: Wire<Alarm>[]; readonly next: string | null }
 export type AlarmWithHistory = Alarm & { readonly occurrences: readonly Occurrence[] }
@@ -24,6 +26,8 @@ const CLOSED_KEPT_MAX = 500
 export type Acknowledgement =
   | { readonly state: 'pending' }
   | { readonly state: 'failed'; readonly reason: string }
+  /** Refused because the alarm is not any more what was shown. */
+  | { readonly state: 'changed'; readonly reason: string; readonly atMs: number }
   | { readonly state: 'done'; readonly atMs: number }
 
 export function useAlarms(isLive: () => boolean) {
@@ -35,11 +39,7 @@ export function useAlarms(isLive: () => boolean) {
   /** Counts the events of each lift, so that an open history knows when to read again. */
   const eventCounts = shallowRef<ReadonlyMap<LiftId, number>>(new Map())
   let touched = new Set<AlarmId>()
-  let loading: Promise<void> | undefined
-  let isAgainWanted = false
-  let isDisposed = false
   let isRecentRead = false
-  let timer: ReturnType<typeof setTimeout> | undefined
 
   const put = (row: Alarm) => {
     touched.add(row.id)
@@ -76,30 +76,16 @@ export function useAlarms(isLive: () => boolean) {
     alarms.value = next
   }
 
-  /** Whoever asks during a reading has it read once more: what began before the question may not hold the answer. */
-  function load(): Promise<void> {
-    clearTimeout(timer)
-    if (loading !== undefined) {
-      isAgainWanted = true
-      return loading
-    }
-    loading = readOpen()
-      .catch((error: unknown) => {
+  const reading = repeatedRead({
+    read: () =>
+      readOpen().catch((error: unknown) => {
         failure.value = problemWords(error)
-      })
-      .finally(() => {
-        loading = undefined
-        if (isDisposed) return
-        timer = setTimeout(() => void load(), isAgainWanted ? 0 : periodMs())
-        isAgainWanted = false
-      })
-    return loading
-  }
-
-  const periodMs = (): number => {
-    if (failure.value !== undefined) return RETRY_MS
-    return isLive() ? CHECK_PERIOD_MS : AWAY_PERIOD_MS
-  }
+      }),
+    periodMs: () => {
+      if (!isLive()) return AWAY_PERIOD_MS
+      return failure.value === undefined ? CHECK_PERIOD_MS : RETRY_MS
+    },
+  })
 
   function take(event: AlarmEventOnWire): void {
     const row = fromWire<Alarm>(event.alarm)
@@ -107,38 +93,47 @@ export function useAlarms(isLive: () => boolean) {
     eventCounts.value = new Map(eventCounts.value).set(row.lift, (eventCounts.value.get(row.lift) ?? 0) + 1)
   }
 
+  const putAnswer = ({ occurrences: _occurrences, ...row }: AlarmWithHistory) => put(row)
+
   const note = (id: AlarmId, acknowledgement: Acknowledgement) => {
     acknowledgements.value = new Map(acknowledgements.value).set(id, acknowledgement)
   }
 
-  /** Nothing is shown as acknowledged before the server said so. */
-  async function acknowledge(id: AlarmId): Promise<void> {
+  const readHistory = async (id: AlarmId, signal?: AbortSignal): Promise<AlarmWithHistory> =>
+    fromWire<AlarmWithHistory>(
+      await ask<Wire<AlarmWithHistory>>('GET', `/api/v1/alarms/${encodeURIComponent(id)}`, signal && { signal }),
+    )
+
+  /** Nothing is shown as acknowledged before the server said so, and only what was `shown` is acknowledged. */
+  async function acknowledge(shown: Alarm): Promise<void> {
+    const { id, raiseCount } = shown
     if (acknowledgements.value.get(id)?.state === 'pending') return
     note(id, { state: 'pending' })
     try {
       const answer = await ask<Wire<AlarmWithHistory>>('POST', `/api/v1/alarms/${encodeURIComponent(id)}/acknowledge`, {
-        // What is acknowledged is what was seen: a raise that came meanwhile is refused, not silenced.
-        body: { raiseCount: alarms.value.get(id)?.raiseCount },
+        // A raise that came meanwhile was seen by nobody: the server refuses, and it is not silenced.
+        body: { raiseCount },
       })
-      const { occurrences: _occurrences, ...row } = fromWire<AlarmWithHistory>(answer)
-      put(row)
+      putAnswer(fromWire<AlarmWithHistory>(answer))
       note(id, { state: 'done', atMs: Date.now() })
     } catch (error) {
-      note(id, { state: 'failed', reason: problemWords(error) })
-      // Somebody else may have been quicker: see what it is now.
-      void load()
+      if (error instanceof Problem && error.code === 'alarm.wrongState') await showChange(shown, error)
+      else note(id, { state: 'failed', reason: problemWords(error) })
+      // The row may be only one of several things that this browser does not know yet.
+      reading.readNow()
     }
   }
 
-  const readHistory = async (id: AlarmId, signal: AbortSignal): Promise<AlarmWithHistory> =>
-    fromWire<AlarmWithHistory>(
-      await ask<Wire<AlarmWithHistory>>('GET', `/api/v1/alarms/${encodeURIComponent(id)}`, { signal }),
-    )
+  /** Until it is known what the alarm is now, its acknowledgement stays pending: nothing old can be pressed again. */
+  async function showChange(shown: Alarm, refusal: Problem): Promise<void> {
+    const now = await readHistory(shown.id).catch(() => undefined)
+    if (now !== undefined) putAnswer(now)
+    const isRaisedAgain = now !== undefined && isWaiting(now) && now.raiseCount !== shown.raiseCount
+    const reason = isRaisedAgain ? words.value.queueRaisedAgain(now.raiseCount) : problemWords(refusal)
+    note(shown.id, { state: 'changed', reason, atMs: Date.now() })
+  }
 
-  onScopeDispose(() => {
-    isDisposed = true
-    clearTimeout(timer)
-  })
+  onScopeDispose(reading.stop)
   return {
     alarms,
     acknowledgements,
@@ -146,7 +141,8 @@ export function useAlarms(isLive: () => boolean) {
     failure,
     olderCursor,
     eventCounts,
-    load,
+    load: reading.readNow,
+    rearm: reading.rearm,
     take,
     acknowledge,
     readHistory,

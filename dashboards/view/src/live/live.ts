@@ -1,5 +1,5 @@
 /** Everything that the operations desk knows, in one place: made by the desk, handed to its panels. */
-import { computed, inject, provide, shallowRef, type InjectionKey } from 'vue'
+import { computed, inject, provide, shallowRef, watch, type InjectionKey } from 'vue'
 import type { LiftId } from '#contract/ids'
 import { freshnessOf, silentLift, statusAgeMs, type LiveState } from '#contract/live'
 import type { Lift } from '#contract/register'
@@ -35,13 +35,15 @@ export function useLive(on: { sessionEnd: () => void }) {
   const link = useLiveLink(clock, {
     alarm: alarmList.take,
     live: () => {
-      void alarmList.load()
+      alarmList.load()
       void loadLifts()
     },
     sessionEnd: on.sessionEnd,
   })
+  // Without the socket the list is read more often, from now on and not from the next reading on.
+  watch(link.link, alarmList.rearm)
   // Read at once besides: a socket that is refused must not keep the alarms from being seen.
-  void alarmList.load()
+  alarmList.load()
   void loadLifts()
 
   const worst = computed(() => worstByLift(alarmList.alarms.value))

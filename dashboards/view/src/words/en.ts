@@ -127,6 +127,8 @@ export const en: Catalogue = {
   queueAcknowledging: 'Acknowledging',
   queueAcknowledgedBy: (name, clock) => `Acknowledged by ${name} at ${clock}`,
   queueAcknowledgeFailed: (reason) => `Not acknowledged: ${reason}`,
+  queueRaisedAgain: (count) =>
+    `the alarm has changed, it was raised again (${count} times now); look at it, then acknowledge`,
   queueAcknowledgeForbidden: 'Your role may not acknowledge',
   queueReturned: (clock) => `Returned ${clock}`,
   queueClosed: (clock) => `Closed ${clock}`,

@@ -122,6 +122,7 @@ export const zhCN = {
   queueAcknowledging: '正在确认',
   queueAcknowledgedBy: (name: string, clock: string) => `${name} ${clock} 已确认`,
   queueAcknowledgeFailed: (reason: string) => `没有确认成功：${reason}`,
+  queueRaisedAgain: (count: number) => `报警已变化，又触发了（第 ${count} 次），请看清后再确认`,
   queueAcknowledgeForbidden: '当前角色不能确认报警',
   queueReturned: (clock: string) => `${clock} 已恢复`,
   queueClosed: (clock: string) => `${clock} 已关闭`,
