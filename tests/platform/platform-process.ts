@@ -49,12 +49,16 @@ export async function startProcess(
   })
   let output = ''
   const exited = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)))
+  let told = '' // what it told the person on standard output; ends with an empty line
   const ready = new Promise<void>((resolve, reject) => {
     const take = (chunk: Buffer): void => {
       output = (output + chunk.toString()).slice(-200_000)
-      if (/"event":"platform\.ready"/.test(output)) resolve()
+      if (/"event":"platform\.ready"/.test(output) && told.includes('ready 就绪') && told.endsWith('\n\n')) resolve()
     }
-    child.stdout.on('data', take)
+    child.stdout.on('data', (chunk: Buffer) => {
+      told += chunk.toString()
+      take(chunk)
+    })
     child.stderr.on('data', take)
     void exited.then((code) => reject(new NotReadyError(code, output)))
     setTimeout(() => reject(new Error(`not ready within ${readyMsMax} ms:\n${output}`)), readyMsMax).unref()

@@ -82,6 +82,22 @@ describe('npm start', () => {
     expect(message).not.toMatch(/\n\s+at /)
   })
 
+  it(
+    'ends with a sentence, and leaves nothing running, when a store cannot be opened',
+    { timeout: 60_000 },
+    async () => {
+      await using folder = await tempFolder('start')
+      const { exitCode, message } = await refusalOf({
+        PARTS: 'ingest,api',
+        DATA_DIR: folder.path,
+        REGISTER_URL: 'mysql://x',
+      })
+      expect(exitCode).toBe(1)
+      expect(message).toContain('REGISTER_URL')
+      expect(message).not.toMatch(/\n\s+at /)
+    },
+  )
+
   it('tells every wrong setting at once', async () => {
     const { exitCode, message } = await refusalOf({
       PARTS: 'broker,cook',
