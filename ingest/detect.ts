@@ -46,6 +46,7 @@ export async function detect(o: Options): Promise<void> {
   const take = takerOf(o, hearing)
   let keeping: Promise<void> | undefined
   let hasAdopted = false
+  let wasWell = false
 
   while (!signal.aborted) {
     if (ledger.isFull) {
@@ -57,7 +58,9 @@ export async function detect(o: Options): Promise<void> {
       const last = records.at(-1)
       progress.position = last?.position ?? progress.position
       const { lastPosition, degraded } = o.journalStatus()
-      const isCaughtUp = degraded === undefined && progress.position >= lastPosition
+      // A journal that was never well since the start cannot tell how far it reaches; one that is full still can.
+      wasWell ||= degraded === undefined
+      const isCaughtUp = wasWell && progress.position >= lastPosition
       if (isCaughtUp && !hasAdopted) {
         hasAdopted = true
         for (const alarm of o.openAlarms) fleet.adopt(alarm)
