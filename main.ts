@@ -12,7 +12,7 @@ import { startOps } from '#api/ops'
 import { startApi, type Api } from '#api/start'
 import { startBroker, type Broker } from '#broker/start'
 import { LOG_EVENTS, type Log, type LogEvent } from '#contract/log-events'
-import { SettingsError, readSettings, type Part, type Settings } from '#contract/settings'
+import { SettingsError, readSettings, storeUrlsOf, type Part, type Settings } from '#contract/settings'
 import { startIngest } from '#ingest/start'
 import { readCredentials, writeCredentials, type SimulatedTerminals } from '#simulator/credentials'
 import { startSimulator, type Simulator } from '#simulator/start'
@@ -236,9 +236,7 @@ function pathsOf(settings: Settings) {
   const data = resolve(settings.DATA_DIR)
   return {
     data,
-    journal: settings.JOURNAL_URL || `file:${join(data, 'journal')}`,
-    register: settings.REGISTER_URL || `pglite:${join(data, 'register')}`,
-    telemetry: settings.TELEMETRY_URL || `file:${join(data, 'telemetry')}`,
+    ...storeUrlsOf(settings, data),
     credentials: settings.DEMO_CREDENTIALS || join(data, 'simulated-terminals.json'),
     signIns: settings.SIGN_INS_FILE || join(data, 'first-run-sign-ins.txt'),
     view: join(import.meta.dirname, import.meta.dirname.endsWith('dist') ? '..' : '.', 'dashboards', 'view', 'dist'),

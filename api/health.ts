@@ -2,10 +2,9 @@
 import type { PlatformHealth } from '#contract/live'
 import type { Log } from '#contract/log-events'
 import type { Bus } from '#storage/bus/bus'
+import { failingParts, type PartCheck } from './part-checks.ts'
 
 export const HEALTH_PERIOD_MS = 5_000
-/** A check that takes longer counts as failed. */
-export const CHECK_MS_MAX = 2_000
 /** A part that said something and is then silent for this long is missing. */
 export const PART_SILENCE_MS_MAX = 20_000
 /** Parts without which the wall shows yesterday: missing too when they were never heard. They speak on the bus every 5 s. */
@@ -13,7 +12,6 @@ const AWAITED_PARTS = ['ingest']
 /** Most parts that are listened to; more are ignored. */
 const PARTS_MAX = 64
 
-export type PartCheck = { readonly part: string; readonly check: () => Promise<void> }
 type Degraded = PlatformHealth['degraded']
 /** What a part said last. A part that is awaited and was not heard yet counts as heard when this began. */
 type Said = {
@@ -124,32 +122,9 @@ export function mergeDegraded(lists: readonly Degraded[]): Degraded {
 }
 
 async function runChecks(checks: readonly PartCheck[], before: Degraded, nowMs: () => number): Promise<Degraded> {
-  const results = await Promise.all(
-    checks.map(async ({ part, check }) => {
-      const reason = await withinMs(check, CHECK_MS_MAX)
-      if (reason === undefined) return undefined
-      return { part, reason, sinceAtMs: before.find((row) => row.part === part)?.sinceAtMs ?? nowMs() }
-    }),
-  )
-  return results.filter((row) => row !== undefined)
-}
-
-async function withinMs(check: () => Promise<void>, msMax: number): Promise<string | undefined> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<string>((resolve) => {
-    timer = setTimeout(() => resolve(`no answer within ${msMax} ms`), msMax)
+  const failing = await failingParts(checks)
+  return failing.map(({ part, reason }) => {
+    const known = before.find((row) => row.part === part)
+    return { part, reason, sinceAtMs: known?.sinceAtMs ?? nowMs() }
   })
-  try {
-    return await Promise.race([late, check().then(() => undefined, reasonOf)])
-  } catch (error) {
-    return reasonOf(error)
-  } finally {
-    clearTimeout(timer)
-  }
-}
-
-/** The reason for people, without credentials that a driver may have put into its message. */
-function reasonOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error)
-  return (text === '' ? 'failed' : text).replace(/\/\/[^\s/@]*@/g, '//').slice(0, 200)
 }

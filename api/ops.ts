@@ -1,16 +1,18 @@
 /** The listener of a process without the API: health and metrics for whoever watches the process, and MQTT over WebSocket. */
-import { createServer, type IncomingMessage } from 'node:http'
-import type { Duplex } from 'node:stream'
+import { createServer } from 'node:http'
 import type { Registry } from 'prom-client'
+import { listenRefusal } from './listen-refusal.ts'
+import { failingParts, type PartCheck } from './part-checks.ts'
+import { routeUpgrades, type AcceptUpgrade } from './upgrades.ts'
 
 export type Ops = AsyncDisposable & { readonly url: string }
 
 export async function startOps(o: {
   host: string
   port: number
-  checks: readonly { part: string; check: () => Promise<void> }[]
+  checks: readonly PartCheck[]
   metrics: Registry
-  acceptMqttWebSocket?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void
+  acceptMqttWebSocket?: AcceptUpgrade
 }): Promise<Ops> {
   const answers: Readonly<Record<string, () => Promise<{ status: number; type: string; body: string }>>> = {
     '/livez': async () => json(200, { status: 'ok' }),
@@ -26,22 +28,9 @@ export async function startOps(o: {
       .catch(() => json(500, { status: 'error' }))
       .then(({ status, type, body }) => response.writeHead(status, { 'content-type': type }).end(body))
   })
-  // Upgraded sockets are no longer the server's: closing it would wait for them for ever.
-  const taken = new Set<Duplex>()
-  server.on('upgrade', (request, socket, head) => {
-    taken.add(socket)
-    socket.once('close', () => taken.delete(socket))
-    if (request.url?.split('?')[0] === '/mqtt' && o.acceptMqttWebSocket) o.acceptMqttWebSocket(request, socket, head)
-    else socket.destroy()
-  })
+  const upgrades = routeUpgrades(server, o)
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) =>
-      reject(
-        error.code === 'EADDRINUSE'
-          ? new Error(`HTTP_PORT: port ${o.port} is in use by another program; stop it or choose another port`)
-          : error,
-      ),
-    )
+    server.once('error', (error) => reject(listenRefusal(error, o.port)))
     server.listen(o.port, o.host, resolve)
   })
   const address = server.address()
@@ -52,7 +41,7 @@ export async function startOps(o: {
       new Promise<void>((resolve) => {
         server.close(() => resolve())
         server.closeAllConnections()
-        for (const socket of taken) socket.destroy()
+        upgrades.cut()
       }),
   }
 }
@@ -62,24 +51,3 @@ const json = (status: number, body: unknown) => ({
   type: 'application/json; charset=utf-8',
   body: JSON.stringify(body),
 })
-
-/** The parts whose check rejects, or does not answer within 2 s. */
-export async function failingParts(
-  checks: readonly { part: string; check: () => Promise<void> }[],
-): Promise<{ part: string; reason: string }[]> {
-  const results = await Promise.all(
-    checks.map(async ({ part, check }) => {
-      let timer: NodeJS.Timeout | undefined
-      const tooLong = new Promise<never>((_, reject) => {
-        timer = setTimeout(() => reject(new Error('no answer within 2 s')), 2_000)
-      })
-      const reason = await Promise.race([check(), tooLong]).then(
-        () => undefined,
-        (error: unknown) => (error instanceof Error ? error.message : String(error)),
-      )
-      clearTimeout(timer)
-      return reason === undefined ? [] : [{ part, reason }]
-    }),
-  )
-  return results.flat()
-}

@@ -2,15 +2,15 @@
  * `npm run reset-password -- NAME`: gives a person a new generated password and prints it, once. Reads the same settings as
  * the program; an embedded register is only free while the program is stopped.
  */
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { silentLog } from '#contract/log-events'
-import { readSettings } from '#contract/settings'
+import { readSettings, storeUrlsOf } from '#contract/settings'
 import { openRegister } from '#storage/register/register'
 import { hashPassword, newPassword } from '#storage/register/secrets'
 
 async function resetPassword(username: string): Promise<string> {
   const settings = readSettings(process.env)
-  const url = settings.REGISTER_URL || `pglite:${join(resolve(settings.DATA_DIR), 'register')}`
+  const url = storeUrlsOf(settings, resolve(settings.DATA_DIR)).register
   await using register = await openRegister(url, { log: silentLog })
   const user = await register.users.byUsername(username)
   if (user === undefined) throw new Error(`There is nobody with the user name ${username}.`)

@@ -10,17 +10,22 @@ import type { TelemetryStore } from '#storage/telemetry/telemetry-store'
 import type { ApiApp } from './api-app.ts'
 import { buildApp } from './app.ts'
 import { openFleet } from './fleet.ts'
-import { openHealth, type PartCheck } from './health.ts'
+import { openHealth } from './health.ts'
+import { listenRefusal } from './listen-refusal.ts'
 import { openLiveStates } from './live-states.ts'
 import { startLive, type LiveLimits } from './live.ts'
+import type { PartCheck } from './part-checks.ts'
 import { sessionCookie } from './session-cookie.ts'
 import { openSessions } from './sessions.ts'
+import { routeUpgrades } from './upgrades.ts'
 
 /** Stopping waits this long for answers under way. */
 const STOP_MS_MAX = 5_000
 const SESSION_SWEEP_MS = 10 * 60_000
 const FLEET_REFRESH_MS = 30_000
 const BUS_CHECK_MS = 1_000
+/** Socket.IO answers the upgrades of this path itself. */
+const LIVE_PATH = '/socket.io/'
 
 export type ApiOptions = {
   readonly host: string
@@ -66,7 +71,7 @@ export async function startApi(o: ApiOptions): Promise<Api> {
     ends.push(async () => health[Symbol.asyncDispose]())
     const app = await buildApp({ ...o, sessions, cookie, fleet, liveStates, health })
     ends.push(() => closeBounded(app))
-    const upgrades = routeUpgrades(app, o)
+    const upgrades = routeUpgrades(app.server, { ...o, leftPath: LIVE_PATH })
     ends.push(async () => upgrades.cut())
     const live = await startLive({
       ...o,
@@ -105,41 +110,9 @@ async function listen(app: ApiApp, { host, port }: Pick<ApiOptions, 'host' | 'po
     // “localhost” would make Fastify open a second server, on which there is no live view.
     await app.listen({ host: host === 'localhost' ? '127.0.0.1' : host, port })
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'EADDRINUSE')
-      throw new Error(`HTTP_PORT=${port} is taken by another program; stop it or set HTTP_PORT to a free port`, {
-        cause: error,
-      })
-    if (code === 'EACCES')
-      throw new Error(`HTTP_PORT=${port} may not be opened by this account; set HTTP_PORT to a port above 1023`, {
-        cause: error,
-      })
-    throw error
+    throw listenRefusal(error as NodeJS.ErrnoException, port)
   }
   return (app.server.address() as AddressInfo).port
-}
-
-/** Hands upgrades of /mqtt to the broker, leaves those of the live view to Socket.IO and turns all others away. */
-function routeUpgrades(app: ApiApp, { acceptMqttWebSocket }: Pick<ApiOptions, 'acceptMqttWebSocket'>): { cut(): void } {
-  const taken = new Set<Duplex>()
-  app.server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const path = (request.url ?? '').split('?')[0]
-    if (path === '/socket.io/') return
-    if (path !== '/mqtt' || acceptMqttWebSocket === undefined) {
-      socket.on('error', () => {})
-      socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
-      return
-    }
-    taken.add(socket)
-    socket.once('close', () => taken.delete(socket))
-    acceptMqttWebSocket(request, socket, head)
-  })
-  return {
-    cut() {
-      // The server cannot close while connections that began as its own are open.
-      for (const socket of taken) socket.destroy()
-    },
-  }
 }
 
 async function closeBounded(app: ApiApp): Promise<void> {

@@ -199,6 +199,16 @@ export function readSettings(environment: Readonly<Record<string, string | undef
   return values as Settings
 }
 
+/** The stores that the settings name; those that are left empty are embedded ones below the data folder. */
+export const storeUrlsOf = (
+  settings: Pick<Settings, 'JOURNAL_URL' | 'REGISTER_URL' | 'TELEMETRY_URL'>,
+  dataFolder: string,
+): { readonly journal: string; readonly register: string; readonly telemetry: string } => ({
+  journal: settings.JOURNAL_URL || `file:${dataFolder}/journal`,
+  register: settings.REGISTER_URL || `pglite:${dataFolder}/register`,
+  telemetry: settings.TELEMETRY_URL || `file:${dataFolder}/telemetry`,
+})
+
 /** Scheme, host and port, written as browsers write them; undefined when the text is anything else. */
 function originOf(text: string): string | undefined {
   if (text === '') return ''

@@ -3,6 +3,7 @@ import { alarmIdOf, type LiftId, type OrganisationId, type TerminalSerial, type 
 import type { AlarmChange, AlarmKind } from '#contract/alarms'
 import type { Lift, Organisation, QuarantineRow, User } from '#contract/register'
 import type { Register } from '#storage/register/register'
+import { liftOf } from '../lift-of.ts'
 
 export const organisation = (id: string, kind: Organisation['kind'] = 'contractor'): Organisation => ({
   id: id as OrganisationId,
@@ -12,25 +13,15 @@ export const organisation = (id: string, kind: Organisation['kind'] = 'contracto
 })
 
 export const lift = (id: string, contractor: string | null = null, row: Partial<Lift> = {}): Lift => ({
-  id: id as LiftId,
-  name: '樱花苑 7 号楼 2 单元',
-  compound: '樱花苑',
-  building: '7',
-  unit: '2',
-  town: '示范街道',
-  registrationCode: '99999010012023000001',
-  rescueCode: '000001',
+  ...liftOf(id, contractor),
   landings: [
     { label: '1', heightMm: 0 },
     { label: '2.5', heightMm: 4_200 },
   ],
   entry: 'half-landing',
-  ratedLoadKg: 630,
   ratedSpeedMps: 1.75,
   longitude: 121.456789,
   latitude: 31.234567,
-  contractor: contractor as OrganisationId | null,
-  simulated: true,
   ...row,
 })
 
