@@ -1,9 +1,8 @@
 /** How many may be inside at one time: in all, from one address, and between opening a socket and the CONNACK. */
 
-/** Most connections that are not admitted yet. They cost memory and a sign-in each, and are gone after 5 s. */
-export const HALF_OPEN_MAX = 5_000
+import type { BrokerLimits } from './limits.ts'
 
-export type DoorwayLimits = { readonly connectionsMax: number; readonly connectionsPerAddressMax: number }
+type DoorwayLimits = Pick<BrokerLimits, 'connectionsMax' | 'connectionsPerAddressMax' | 'halfOpenMax'>
 
 /** One place inside; it is given back exactly once, by `leave`. */
 export type Place = { admit(): void; leave(): void }
@@ -34,7 +33,7 @@ export class Doorway {
   enter(address: string): Place | string {
     const fromAddressCount = this.#countByAddress.get(address) ?? 0
     if (this.#insideCount >= this.#limits.connectionsMax) return 'connections'
-    if (this.#halfOpenCount >= HALF_OPEN_MAX) return 'half-open connections'
+    if (this.#halfOpenCount >= this.#limits.halfOpenMax) return 'half-open connections'
     if (fromAddressCount >= this.#limits.connectionsPerAddressMax && !isLoopback(address))
       return 'connections from one address'
     this.#insideCount += 1

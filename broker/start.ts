@@ -15,9 +15,10 @@ import { AdmissionError } from './admission.ts'
 import { Commits } from './commits.ts'
 import { Connection, holdReading, WAITING_PUBLICATIONS_MAX } from './connection.ts'
 import { Credentials, type Terminals } from './credentials.ts'
-import { Doorway, type DoorwayLimits } from './doorway.ts'
+import { Doorway } from './doorway.ts'
 import { GUARDED_AEDES_VERSION, guardParser } from './guard.ts'
-import { deviceHooks, KEEPALIVE_S_MAX } from './hooks.ts'
+import { deviceHooks } from './hooks.ts'
+import { BROKER_LIMITS, type BrokerLimits } from './limits.ts'
 import { brokerMetrics, type BrokerMetrics } from './metrics.ts'
 import { forgetfulPersistence, silentEmitter } from './no-fan-out.ts'
 import { startRecheck } from './recheck.ts'
@@ -48,7 +49,7 @@ export type BrokerOptions = {
   readonly mqttPort: number
   readonly journal: Pick<Journal, 'append' | 'status'>
   readonly terminals: Terminals
-  readonly limits: DoorwayLimits
+  readonly limits?: Partial<BrokerLimits>
   readonly metrics: Registry
   readonly log: Log
   /** Unix ms. */
@@ -100,15 +101,16 @@ export async function startBroker(o: BrokerOptions): Promise<Broker> {
   }
 }
 
-/** Everything but the listener: connections come in by `take`. */
 /** Ingest reads from this that somebody listens: without it, silence of all terminals would be blamed on them. */
 function markPresence({ journal, nowMs }: BrokerOptions): void {
   journal.append({ topic: PLATFORM_TOPIC, terminal: '', receivedAtMs: nowMs(), payload: new Uint8Array() }, () => {})
 }
 
+/** Everything but the listener: connections come in by `take`. */
 async function openCore(o: BrokerOptions, timeouts: BrokerTimeouts, metrics: BrokerMetrics) {
   const refusals = new Refusals({ counter: metrics.refusals, log: o.log, nowMs: o.nowMs })
-  const doorway = new Doorway(o.limits)
+  const limits = { ...BROKER_LIMITS, ...o.limits }
+  const doorway = new Doorway(limits)
   const credentials = new Credentials({ terminals: o.terminals, verifySecret, lookupMs: timeouts.lookupMs, log: o.log })
   const commits = new Commits({ journal: o.journal, metrics, nowMs: o.nowMs, elapsedMs: () => performance.now() })
   const connections = new Map<object, Connection>()
@@ -124,6 +126,7 @@ async function openCore(o: BrokerOptions, timeouts: BrokerTimeouts, metrics: Bro
       commits,
       journal: o.journal,
       refusals,
+      limits,
       isStopping,
       onFault,
       answerMs: timeouts.answerMs,
@@ -132,7 +135,7 @@ async function openCore(o: BrokerOptions, timeouts: BrokerTimeouts, metrics: Bro
     mq: silentEmitter(),
     connectTimeout: timeouts.connectMs,
     drainTimeout: timeouts.drainMs,
-    keepaliveLimit: KEEPALIVE_S_MAX,
+    keepaliveLimit: limits.keepaliveSMax,
     maxTopicLevels: 10,
     queueLimit: 16,
     maxInflightInbound: 20,

@@ -1,6 +1,7 @@
 import mqtt from 'mqtt'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { HALF_OPEN_MAX, Doorway, isLoopback } from '#broker/doorway'
+import { Doorway, isLoopback } from '#broker/doorway'
+import { BROKER_LIMITS } from '#broker/limits'
 import type { LiftId, TerminalSerial } from '#contract/ids'
 import {
   brokerUnderTest,
@@ -297,7 +298,7 @@ describe('the doorway', () => {
   })
 
   it('limits each address by itself, but not this machine', () => {
-    const doorway = new Doorway({ connectionsMax: 100, connectionsPerAddressMax: 2 })
+    const doorway = new Doorway({ ...BROKER_LIMITS, connectionsMax: 100, connectionsPerAddressMax: 2 })
     const places = [doorway.enter('192.0.2.1'), doorway.enter('192.0.2.1')]
     expect(doorway.enter('192.0.2.1')).toBe('connections from one address')
     expect(typeof doorway.enter('192.0.2.2')).toBe('object')
@@ -318,12 +319,12 @@ describe('the doorway', () => {
   })
 
   it('limits those who have not proved who they are', () => {
-    const doorway = new Doorway({ connectionsMax: 1_000_000, connectionsPerAddressMax: 1_000_000 })
-    const places = Array.from({ length: HALF_OPEN_MAX }, () => doorway.enter('192.0.2.1'))
+    const doorway = new Doorway({ ...BROKER_LIMITS, connectionsMax: 1_000_000, connectionsPerAddressMax: 1_000_000 })
+    const places = Array.from({ length: BROKER_LIMITS.halfOpenMax }, () => doorway.enter('192.0.2.1'))
     expect(doorway.enter('192.0.2.2')).toBe('half-open connections')
     const [first] = places
     if (typeof first === 'object') first.admit()
-    expect(doorway.halfOpenCount).toBe(HALF_OPEN_MAX - 1)
+    expect(doorway.halfOpenCount).toBe(BROKER_LIMITS.halfOpenMax - 1)
     expect(typeof doorway.enter('192.0.2.2')).toBe('object')
   })
 })
