@@ -26,7 +26,7 @@ COPY --from=build /app/dashboards/view/dist dashboards/view/dist
 # Named volumes take over the owner of the folder that they are mounted on.
 RUN mkdir /data /shared && chown node:node /data /shared
 USER node
-EXPOSE 8080 1883
+EXPOSE 8080 1883 1884 8883
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
   CMD ["node", "-e", "fetch('http://127.0.0.1:' + (process.env.HTTP_PORT || 8080) + '/livez').then((answer) => process.exit(answer.ok ? 0 : 1), () => process.exit(1))"]
 # Node is the first process and ends by itself on SIGTERM.

@@ -10,6 +10,7 @@ import { Registry, collectDefaultMetrics } from 'prom-client'
 import { ensureSignIns } from '#api/first-run'
 import { startOps } from '#api/ops'
 import { startApi, type Api } from '#api/start'
+import { limitsOf } from '#broker/limits'
 import { startBroker, type Broker } from '#broker/start'
 import { LOG_EVENTS, type Log, type LogEvent } from '#contract/log-events'
 import { SettingsError, readSettings, storeUrlsOf, type Part, type Settings } from '#contract/settings'
@@ -31,6 +32,9 @@ type SignIns = Awaited<ReturnType<typeof ensureSignIns>>
 export type Platform = AsyncDisposable & {
   readonly apiUrl: string | undefined
   readonly mqttUrl: string | undefined
+  /** MQTT for subscribers to alarms. */
+  readonly alarmsMqttUrl: string | undefined
+  readonly mqttTlsUrl: string | undefined
   readonly simulator: Simulator | undefined
   /** First-run sign-ins that were made at this start, and the file that keeps them. */
   readonly signIns: SignIns | undefined
@@ -95,7 +99,8 @@ async function startParts(
   const { journal, register, telemetry, bus } = stores
   const signIns = has('api') && register ? await prepareRegister(setup, register) : undefined
 
-  const broker = has('broker') && journal && register ? await startBrokerPart(setup, { journal, register }) : undefined
+  const broker =
+    has('broker') && journal && register ? await startBrokerPart(setup, { journal, register, bus }) : undefined
   const ingest =
     has('ingest') && journal && register && telemetry && bus
       ? releasers.add('ingest', await startIngest({ journal, register, telemetry, bus, metrics, log, nowMs }))
@@ -108,7 +113,15 @@ async function startParts(
   const failed = Promise.race([...needed.flatMap((part) => (part ? [part.failed] : [])), new Promise<never>(() => {})])
   failed.catch(() => {}) // told through `failed`; a platform that nobody watches must not end the process
   simulator?.failed.catch((error: unknown) => log.error('platform.failed', { part: 'simulator', error }))
-  return { apiUrl: api?.url, mqttUrl: broker?.mqttUrl, simulator, signIns, failed }
+  return {
+    apiUrl: api?.url,
+    mqttUrl: broker?.mqttUrl,
+    mqttTlsUrl: broker?.mqttTlsUrl,
+    alarmsMqttUrl: api?.northbound?.url,
+    simulator,
+    signIns,
+    failed,
+  }
 }
 
 type Stores = {
@@ -129,7 +142,15 @@ async function openStores({ settings, paths, has, log, releasers }: Setup): Prom
   })
   if (usesFolder && has('broker', 'ingest', 'api')) releasers.add('lock', await lockFolder(paths.data, 'DATA_DIR'))
   const journal = has('broker', 'ingest')
-    ? releasers.add('journal', await openJournal(paths.journal, { log, bytesMax: settings.JOURNAL_BYTES_MAX }))
+    ? releasers.add(
+        'journal',
+        await openJournal(paths.journal, {
+          log,
+          bytesMax: settings.JOURNAL_BYTES_MAX,
+          reserveBytes: settings.JOURNAL_RESERVE_BYTES,
+          segmentAgeMsMax: settings.JOURNAL_SEGMENT_HOURS * 3_600_000,
+        }),
+      )
     : undefined
   // Both at once, because each takes a second; both are known to the releasers before the failure of one ends the start.
   const [register, telemetry] = await Promise.allSettled([
@@ -142,7 +163,9 @@ async function openStores({ settings, paths, has, log, releasers }: Setup): Prom
   ])
   if (register.status === 'rejected') throw register.reason
   if (telemetry.status === 'rejected') throw telemetry.reason
-  const bus = has('ingest', 'api') ? releasers.add('bus', await openBus(settings.BUS_URL, { log })) : undefined
+  const bus = has('broker', 'ingest', 'api')
+    ? releasers.add('bus', await openBus(settings.BUS_URL, { log }))
+    : undefined
   return { journal, register: register.value, telemetry: telemetry.value, bus }
 }
 
@@ -153,17 +176,25 @@ async function prepareRegister({ settings, paths, log, nowMs }: Setup, register:
 
 async function startBrokerPart(
   { settings, releasers, metrics, log, nowMs }: Setup,
-  { journal, register }: { journal: Journal; register: Register },
+  { journal, register, bus }: { journal: Journal; register: Register; bus: Bus | undefined },
 ): Promise<Broker> {
   const broker = await startBroker({
     host: settings.HOST,
     mqttPort: settings.MQTT_PORT,
     journal,
     terminals: register.terminals,
-    limits: {
-      connectionsMax: settings.CONNECTIONS_MAX,
-      connectionsPerAddressMax: settings.CONNECTIONS_PER_ADDRESS_MAX,
+    audit: register.audit,
+    bus,
+    tls: {
+      port: settings.MQTT_TLS_PORT,
+      files: {
+        certificate: settings.MQTT_TLS_CERT_FILE,
+        key: settings.MQTT_TLS_KEY_FILE,
+        issuers: settings.MQTT_TLS_CA_FILE,
+        revocations: settings.MQTT_TLS_CRL_FILE,
+      },
     },
+    limits: limitsOf(settings),
     metrics,
     log,
     nowMs,
@@ -196,7 +227,13 @@ async function startHttp(
     releasers.add('ops', await startOps(http))
     return undefined
   }
-  const own = { register, telemetry, bus, viewFolder: paths.view, publicOrigin: settings.PUBLIC_ORIGIN, nowMs }
+  const deviceDoors = {
+    port: broker ? Number(new URL(broker.mqttUrl).port) : settings.MQTT_PORT,
+    tlsPort: settings.MQTT_TLS_CERT_FILE === '' ? null : settings.MQTT_TLS_PORT,
+  }
+  const publicOrigin = settings.PUBLIC_ORIGIN
+  const alarmsMqttPort = settings.ALARMS_MQTT_PORT
+  const own = { register, telemetry, bus, viewFolder: paths.view, publicOrigin, deviceDoors, alarmsMqttPort, nowMs }
   return releasers.add('api', await startApi({ ...http, ...own }))
 }
 
@@ -334,10 +371,16 @@ async function main(): Promise<void> {
 
 const say = (text: string): void => void process.stdout.write(`${text}\n`)
 
-function readyText({ apiUrl, mqttUrl, simulator, signIns }: Platform, settings: Settings, afterMs: number): string {
+function readyText(
+  { apiUrl, mqttUrl, mqttTlsUrl, alarmsMqttUrl, simulator, signIns }: Platform,
+  settings: Settings,
+  afterMs: number,
+): string {
   const lines = ['', `  梯望 Tiwang ${VERSION} · ready 就绪 (${(afterMs / 1000).toFixed(1)} s)`, '']
   if (apiUrl !== undefined) lines.push(`  网页 view        ${apiUrl}`, `  接口 API         ${apiUrl}/docs`)
   if (mqttUrl !== undefined) lines.push(`  MQTT             ${mqttUrl}`)
+  if (alarmsMqttUrl !== undefined) lines.push(`  报警 alarms      ${alarmsMqttUrl} (alarms/v1/#)`)
+  if (mqttTlsUrl !== undefined) lines.push(`  MQTT over TLS    ${mqttTlsUrl}`)
   if (simulator !== undefined) lines.push(`  演示 demo        ${settings.DEMO_LIFTS} 台模拟电梯 simulated lifts`)
   if (signIns !== undefined) {
     lines.push('')

@@ -14,6 +14,7 @@ import type { LiveStates } from './live-states.ts'
 import { Refusal } from './problems.ts'
 import type { SessionCookie } from './session-cookie.ts'
 import type { Sessions, SignedIn } from './sessions.ts'
+import type { DeviceDoors } from './terminal-access.ts'
 
 export type ApiApp = FastifyInstance<Server, IncomingMessage, ServerResponse, FastifyBaseLogger, TypeBoxTypeProvider>
 
@@ -28,6 +29,7 @@ export type AppParts = {
   readonly cookie: SessionCookie
   readonly health: Health
   readonly viewFolder: string
+  readonly deviceDoors: DeviceDoors
   readonly publicOrigin: string
   readonly version: string
   readonly metrics: Registry

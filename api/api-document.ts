@@ -22,6 +22,7 @@ export async function describeApi(
         { name: 'session', description: '登录' },
         { name: 'lifts', description: '电梯与历史数据' },
         { name: 'alarms', description: '报警' },
+        { name: 'terminals', description: '终端接入' },
         { name: 'administration', description: '管理' },
         { name: 'platform', description: '平台自身' },
       ],

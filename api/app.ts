@@ -14,12 +14,14 @@ import { answerError, Refusal } from './problems.ts'
 import { countRequests } from './request-metrics.ts'
 import { alarmRoutes } from './routes/alarms.ts'
 import { auditRoutes } from './routes/audit.ts'
+import { claimRoutes } from './routes/claims.ts'
 import { historyRoutes } from './routes/history.ts'
 import { liftRoutes } from './routes/lifts.ts'
 import { organisationRoutes } from './routes/organisations.ts'
 import { platformRoutes } from './routes/platform.ts'
 import { quarantineRoutes } from './routes/quarantine.ts'
 import { sessionRoutes } from './routes/session.ts'
+import { terminalRoutes } from './routes/terminals.ts'
 import { validatorOf } from './validation.ts'
 import { serveView } from './view-files.ts'
 
@@ -126,6 +128,8 @@ async function checkSessions(app: ApiApp, parts: AppParts): Promise<void> {
     quarantineRoutes,
     auditRoutes,
     organisationRoutes,
+    terminalRoutes,
+    claimRoutes,
   ])
     routes(app, parts)
 }

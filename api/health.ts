@@ -13,8 +13,12 @@ const AWAITED_PARTS = ['ingest']
 const PARTS_MAX = 64
 
 type Degraded = PlatformHealth['degraded']
-/** What a part said last. A part that is awaited and was not heard yet counts as heard when this began. */
+/**
+ * What a part said last, or one of the processes that it runs in. A part that is awaited and was not heard yet counts as
+ * heard when this began.
+ */
 type Said = {
+  readonly part: string
   readonly heardAtMs: number
   readonly startedAtMs: number | undefined
   readonly degraded: Degraded
@@ -47,7 +51,7 @@ export async function openHealth(o: {
   const others = new Map<string, Said>(
     AWAITED_PARTS.map((part) => [
       part,
-      { heardAtMs: openedAtMs, startedAtMs: undefined, degraded: [], isHeard: false },
+      { part, heardAtMs: openedAtMs, startedAtMs: undefined, degraded: [], isHeard: false },
     ]),
   )
   const listeners: ((health: PlatformHealth) => void)[] = []
@@ -57,10 +61,7 @@ export async function openHealth(o: {
 
   const now = (): PlatformHealth => ({
     atMs: nowMs(),
-    degraded: mergeDegraded([
-      own,
-      ...[...others].map(([part, said]) => silenceOf(part, said, nowMs()) ?? said.degraded),
-    ]),
+    degraded: mergeDegraded([own, ...saidBy(others.values(), nowMs())]),
   })
   const tell = () => {
     const health = now()
@@ -74,14 +75,17 @@ export async function openHealth(o: {
       .then((degraded) => (own = degraded))
       .finally(() => (running = undefined))
     await running
-    return mergeDegraded([own, ...[...others].map(([part, said]) => silenceOf(part, said, nowMs()) ?? [])])
+    return mergeDegraded([own, ...silencesOf(others.values(), nowMs())])
   }
 
-  const subscription = await o.bus.subscribe('health', ({ part, degraded, startedAtMs }) => {
+  const subscription = await o.bus.subscribe('health', ({ part, worker, degraded, startedAtMs }) => {
     tell() // a silence that somebody who came meanwhile was shown: only then is its end a change
-    const known = others.get(part)
+    const name = worker === undefined ? part : `${part} ${worker}`
+    const known = others.get(name)
+    forgetReplaced(others, part, nowMs())
     if (known === undefined && others.size >= PARTS_MAX) return
-    others.set(part, { heardAtMs: nowMs(), startedAtMs: startedAtMs ?? known?.startedAtMs, degraded, isHeard: true })
+    const heard = { heardAtMs: nowMs(), startedAtMs: startedAtMs ?? known?.startedAtMs, isHeard: true }
+    others.set(name, { part, degraded, ...heard })
     // One that was not heard before may have run all the while; whatever it was asked for at our start, it heard.
     const beganAnew = startedAtMs !== undefined && startedAtMs !== known?.startedAtMs
     if (beganAnew && (known?.startedAtMs !== undefined || startedAtMs > openedAtMs))
@@ -105,10 +109,31 @@ export async function openHealth(o: {
   }
 }
 
-/** The line of a part that was not heard for too long; undefined while it speaks. */
-function silenceOf(part: string, { heardAtMs, isHeard }: Said, atMs: number): Degraded | undefined {
-  if (atMs - heardAtMs <= PART_SILENCE_MS_MAX) return undefined
-  return [{ part, reason: isHeard ? 'no sign of life' : 'no sign of life since the API began', sinceAtMs: heardAtMs }]
+const isSilent = ({ heardAtMs }: Said, atMs: number): boolean => atMs - heardAtMs > PART_SILENCE_MS_MAX
+
+/** A part of which one process speaks has replaced those that do not any more; one that was only awaited is there. */
+function forgetReplaced(others: Map<string, Said>, part: string, atMs: number): void {
+  for (const [name, said] of others)
+    if (said.part === part && (!said.isHeard || isSilent(said, atMs))) others.delete(name)
+}
+
+/** A line for each part of which no process was heard for too long. */
+function silencesOf(others: Iterable<Said>, atMs: number): Degraded[] {
+  const newest = new Map<string, Said>()
+  for (const said of others)
+    if (said.heardAtMs >= (newest.get(said.part)?.heardAtMs ?? -Infinity)) newest.set(said.part, said)
+  return [...newest.values()]
+    .filter((said) => isSilent(said, atMs))
+    .map(({ part, heardAtMs, isHeard }) => [
+      { part, reason: isHeard ? 'no sign of life' : 'no sign of life since the API began', sinceAtMs: heardAtMs },
+    ])
+}
+
+/** What the processes that speak say they are missing, and the parts that are silent. */
+function saidBy(others: Iterable<Said>, atMs: number): Degraded[] {
+  const all = [...others]
+  const speaking = all.filter((said) => !isSilent(said, atMs))
+  return [...speaking.map(({ degraded }) => degraded), ...silencesOf(all, atMs)]
 }
 
 /** One line for each part that is missing: the first reason, the earliest time. */

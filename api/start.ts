@@ -14,9 +14,13 @@ import { openHealth } from './health.ts'
 import { listenRefusal } from './listen-refusal.ts'
 import { openLiveStates } from './live-states.ts'
 import { startLive, type LiveLimits } from './live.ts'
+import type { SubscriberLimits } from './northbound/limits.ts'
+import { startNorthbound, type Northbound } from './northbound/start.ts'
 import type { PartCheck } from './part-checks.ts'
+import { openPasswords } from './passwords.ts'
 import { sessionCookie } from './session-cookie.ts'
 import { openSessions } from './sessions.ts'
+import type { DeviceDoors } from './terminal-access.ts'
 import { routeUpgrades } from './upgrades.ts'
 
 /** Stopping waits this long for answers under way. */
@@ -37,6 +41,8 @@ export type ApiOptions = {
   /** What /readyz asks, and what the wall shows as missing. */
   readonly checks: readonly PartCheck[]
   readonly viewFolder: string
+  /** Where terminals find the brokers, for those who are registered or claim their place. */
+  readonly deviceDoors: DeviceDoors
   /** Origin under which browsers come; empty = the Host of the request. */
   readonly publicOrigin: string
   readonly version: string
@@ -46,11 +52,16 @@ export type ApiOptions = {
   /** Gets the upgrades of /mqtt. */
   readonly acceptMqttWebSocket?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void
   readonly liveLimits?: Partial<LiveLimits>
+  /** Port of MQTT for subscribers to alarms; 0 takes a free one, undefined = there is none. */
+  readonly alarmsMqttPort?: number | undefined
+  readonly subscriberLimits?: Partial<SubscriberLimits>
 }
 
 export interface Api extends AsyncDisposable {
   /** `http://127.0.0.1:PORT`, as reached from this machine. */
   readonly url: string
+  /** MQTT for subscribers to alarms; undefined when it is off. */
+  readonly northbound: Northbound | undefined
   /** Rejects when the API cannot go on. */
   readonly failed: Promise<never>
 }
@@ -63,7 +74,8 @@ export async function startApi(o: ApiOptions): Promise<Api> {
   }
   try {
     const cookie = sessionCookie(o.publicOrigin)
-    const sessions = await openSessions(o)
+    const passwords = await openPasswords(o)
+    const sessions = openSessions({ ...o, passwords })
     const fleet = await openFleet(o)
     const liveStates = await openLiveStates({ ...o, fleet })
     ends.push(async () => liveStates[Symbol.asyncDispose]())
@@ -84,13 +96,26 @@ export async function startApi(o: ApiOptions): Promise<Api> {
       limits: o.liveLimits ?? {},
     })
     ends.push(async () => live[Symbol.asyncDispose]())
+    const northbound =
+      o.alarmsMqttPort === undefined
+        ? undefined
+        : await startNorthbound({
+            ...o,
+            port: o.alarmsMqttPort,
+            fleet,
+            passwords,
+            limits: o.subscriberLimits ?? {},
+          })
+    if (northbound) ends.push(async () => northbound[Symbol.asyncDispose]())
     const startOver = () => {
       liveStates.askForAll()
       live.startOver()
+      northbound?.startOver()
     }
     health.onRestarted(startOver)
     const port = await listen(app, o)
-    const failed = new Promise<never>((_, reject) => app.server.once('error', reject))
+    const died = new Promise<never>((_, reject) => app.server.once('error', reject))
+    const failed = Promise.race([died, ...(northbound ? [northbound.failed] : [])])
     failed.catch(() => {}) // Nobody may be waiting for it.
     ends.push(
       every(SESSION_SWEEP_MS, () => sessions.sweep()),
@@ -98,7 +123,7 @@ export async function startApi(o: ApiOptions): Promise<Api> {
       watchBus(o.bus, startOver),
     )
     o.log.info('api.listening', { host: o.host, port })
-    return { url: `http://127.0.0.1:${port}`, failed, [Symbol.asyncDispose]: stop }
+    return { url: `http://127.0.0.1:${port}`, northbound, failed, [Symbol.asyncDispose]: stop }
   } catch (error) {
     await stop()
     throw error

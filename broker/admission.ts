@@ -24,6 +24,7 @@ export type ConnectRequest = {
   readonly protocolVersion?: number
   readonly bridgeMode?: boolean
   readonly clientId?: string
+  readonly clean?: boolean
   readonly username?: string
   readonly password?: Uint8Array
   readonly will?: Will
@@ -32,6 +33,8 @@ export type ConnectRequest = {
 /** Who claims to connect, with what proof, and what shall be said when it is gone. */
 export type Claim = {
   readonly serial: TerminalSerial
+  readonly proof: 'secret' | 'certificate'
+  /** '' when the proof is a certificate, and as soon as it has been proved. */
   readonly secret: string
   readonly clientId: string
   readonly will: Will | undefined
@@ -59,12 +62,15 @@ export class AdmissionError extends Error {
  * closing the connection, as the standard asks for malformed strings [MQTT-1.5.3-2].
  */
 export const CONNACK_CODES: Partial<Readonly<Record<AdmissionRefusal, 1 | 2 | 3 | 4 | 5>>> = {
-  'admission.protocol': 1,
+  'admission.version': 1,
   'admission.badClientId': 2,
   'admission.busy': 3,
   'admission.registerAway': 3,
   'admission.storeAway': 3,
+  'admission.tooOften': 3,
   'admission.badCredentials': 4,
+  'admission.badCertificate': 5,
+  'admission.lockedOut': 5,
   'admission.revoked': 5,
   'admission.foreignWill': 5,
   'admission.qos': 5,
@@ -76,21 +82,34 @@ const forbidden = /[\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}\uFFFD]/u
 /** True for U+0000, control characters, surrogates, non-characters and what was not UTF-8. */
 export const hasForbiddenCharacter = (text: string): boolean => forbidden.test(text)
 
-/** What can be said about a CONNECT without asking anybody. */
-export function judgeConnect(request: ConnectRequest): Result<Claim, AdmissionRefusal> {
+/**
+ * What can be said about a CONNECT without asking anybody. `certificate` names the terminal whose certificate the connection
+ * has shown, when it has shown one that is good: then no password is looked at.
+ */
+export function judgeConnect(
+  request: ConnectRequest,
+  certificate?: { readonly serial: TerminalSerial },
+): Result<Claim, AdmissionRefusal> {
   const { clientId = '', username = '', password, will } = request
   if (request.protocolId !== 'MQTT' || request.protocolVersion !== 4 || request.bridgeMode === true)
-    return refuse('admission.protocol', `${request.protocolId ?? ''} ${request.protocolVersion ?? ''}`)
+    return refuse('admission.version', `${request.protocolId ?? ''} ${request.protocolVersion ?? ''}`)
   if (hasForbiddenCharacter(clientId)) return refuse('admission.badString', 'client id')
   if (hasForbiddenCharacter(username)) return refuse('admission.badString', 'user name')
   if (will !== undefined && hasForbiddenCharacter(will.topic)) return refuse('admission.badString', 'will topic')
-  if (clientId.length === 0 || clientId.length > CLIENT_ID_LENGTH_MAX)
+  // The user name says who it is, so a client id may be left out where the standard allows it [MQTT-3.1.3-6, MQTT-3.1.3-7].
+  if ((clientId.length === 0 && request.clean !== true) || clientId.length > CLIENT_ID_LENGTH_MAX)
     return refuse('admission.badClientId', `length ${clientId.length}`)
+  if (will !== undefined && (will.qos ?? 0) > 1) return refuse('admission.qos', `will with QoS ${will.qos ?? 0}`)
+  if (certificate !== undefined) {
+    const { serial } = certificate
+    if (username !== '' && username !== serial)
+      return refuse('admission.badCertificate', `certificate of ${serial}, user name of another`)
+    return accept({ serial, proof: 'certificate', secret: '', clientId, will })
+  }
   if (!isTerminalSerial(username)) return refuse('admission.badCredentials', 'user name is no terminal serial')
   if (password === undefined || password.length === 0 || password.length > SECRET_BYTES_MAX)
     return refuse('admission.badCredentials', 'no secret, or one that cannot be')
-  if (will !== undefined && (will.qos ?? 0) > 1) return refuse('admission.qos', `will with QoS ${will.qos ?? 0}`)
-  return accept({ serial: username, secret: Buffer.from(password).toString('utf8'), clientId, will })
+  return accept({ serial: username, proof: 'secret', secret: Buffer.from(password).toString('utf8'), clientId, will })
 }
 
 /** What the register's row says about a terminal whose secret was right. */

@@ -1,7 +1,8 @@
 /** Who comes in. The order of an admission: what can be said at once, the row, the proof, the will. */
 import type { AuthenticateError, Client } from 'aedes'
-import type { AdmissionRefusal } from '#contract/errors'
-import { CONNACK_CODES, judgeConnect, judgeTerminal, type ConnectRequest } from './admission.ts'
+import { refuse, type AdmissionRefusal, type Result } from '#contract/errors'
+import { CONNACK_CODES, judgeConnect, judgeTerminal, type Claim, type ConnectRequest } from './admission.ts'
+import type { Connection } from './connection.ts'
 import { refused, type HookContext } from './hook-context.ts'
 
 /** The parts of a CONNECT that are changed before Aedes goes on with it. */
@@ -28,9 +29,8 @@ export function preConnect(
     connection.conn.destroy()
   }, o.answerMs)
 
-  const judged = judgeConnect(packet)
-  const degraded = o.journal.status().degraded
-  if (judged.ok && degraded === undefined && !o.isStopping()) {
+  const judged = judgeArrival(o, connection, packet)
+  if (judged.ok) {
     connection.claim = judged.value
     // Aedes keeps the CONNECT for as long as the connection stands; the secret is needed only until it is proved.
     delete packet.password
@@ -42,13 +42,32 @@ export function preConnect(
     packet.keepalive = Math.min(packet.keepalive || o.limits.keepaliveSMax, o.limits.keepaliveSMax)
     return reply(null, true)
   }
-  const error = judged.ok
-    ? refused(o, connection, 'admission.storeAway', degraded ?? 'stopping')
-    : refused(o, connection, judged.code, judged.detail)
+  const error = refused(o, connection, judged.code, judged.detail)
   const returnCode = CONNACK_CODES[error.code]
   if (returnCode === undefined) return reply(error, false)
   // Aedes has no way to answer a CONNECT from here; four bytes do [MQTT-3.1.2-2, MQTT-3.1.3-8].
   connection.conn.write(Buffer.from([0x20, 2, 0, returnCode]), () => reply(error, false))
+}
+
+/** What can be said about a CONNECT at once. Whoever is locked out is refused before anything is looked up or hashed for it. */
+function judgeArrival(
+  o: HookContext,
+  { address, certificate }: Connection,
+  packet: MutableConnect,
+): Result<Claim, AdmissionRefusal> {
+  if (certificate?.ok === false)
+    return refuse('admission.badCertificate', `${certificate.detail} (${certificate.code})`)
+  const fault = certificate && o.certificateFault(certificate.value)
+  if (fault !== undefined) return refuse('admission.badCertificate', fault)
+  const judged = judgeConnect(packet, certificate?.value)
+  if (!judged.ok) return judged
+  const claim = judged.value
+  // A terminal that was proved before is no guess: it comes in also from an address that it shares with a guesser.
+  if (claim.proof === 'secret' && o.lockouts.isLockedOut(address, claim.serial) && !o.credentials.remembers(claim))
+    return refuse('admission.lockedOut', 'too many wrong sign-ins')
+  if (o.isStopping()) return refuse('admission.storeAway', 'stopping')
+  const { takes, degraded } = o.journal.status()
+  return takes === 'nothing' ? refuse('admission.storeAway', degraded ?? 'takes nothing') : judged
 }
 
 export async function authenticate(
@@ -65,10 +84,20 @@ export async function authenticate(
   if (connection.conn.destroyed) return
   const refuseClaim = ({ code, detail }: { code: AdmissionRefusal; detail: string }): void =>
     reply(withReturnCode(refused(o, connection, code, detail), CONNACK_CODES[code] ?? 5), false)
-  if (!proven.ok) return refuseClaim(proven)
-  const judged = judgeTerminal(proven.value, claim.will)
+  if (!proven.ok) {
+    if (proven.code === 'admission.badCredentials') o.lockouts.noteWrong(connection.address, claim.serial)
+    return refuseClaim(proven)
+  }
+  // From here to `admit` nothing waits: a change that comes later finds the connection and cuts it.
+  const newest = o.credentials.newest(proven.value)
+  if (!newest.ok) return refuseClaim(newest)
+  const judged = judgeTerminal(newest.value, claim.will)
   if (!judged.ok) return refuseClaim(judged)
+  // Counted after the proof, so that nobody can use up the CONNECTs of another terminal.
+  if (!o.connectRates.take(claim.serial))
+    return refuseClaim({ code: 'admission.tooOften', detail: 'connects too often' })
   connection.terminal = judged.value
-  connection.secretHash = proven.value.secretHash
+  connection.secretHash = newest.value.secretHash
+  o.takeovers.admit(claim.serial, connection)
   reply(null, true)
 }

@@ -1,34 +1,104 @@
 /** One connection of a device, from the socket to its end, and how it is held back. */
 import type { Duplex } from 'node:stream'
+import type { Result } from '#contract/errors'
 import type { AdmittedTerminal, Claim } from './admission.ts'
+import type { ShownCertificate } from './certificates.ts'
 import type { Place } from './doorway.ts'
+import type { Guard } from './guard.ts'
+import type { BrokerLimits } from './limits.ts'
 
-/**
- * Publications of one connection that may wait for the journal before its socket is no longer read. Aedes by itself goes
- * on reading when a device sends its packets one by one.
- */
-export const WAITING_PUBLICATIONS_MAX = 64
+/** Why nothing more is read of a connection: it says too much in a second, or too much of it waits for the journal. */
+export type HeldReason = 'rate' | 'waiting'
+type ConnectionLimits = Pick<BrokerLimits, 'inFlightMax' | 'publicationsPerSecondMax' | 'publicationBurstMax'>
+
+export type TurnEnd = {
+  /** The journal has settled something, and its acknowledgements were written; false when the device does not read them. */
+  endTurn(isDrained: boolean): void
+  /** A publication is not durable. */
+  refuse(fate: Error | 'withheld'): void
+}
 
 export class Connection {
   readonly conn: Duplex
   readonly address: string
   readonly place: Place
+  /** What the terminal has shown in the TLS handshake; undefined = no certificate, or no TLS. */
+  readonly certificate: Result<ShownCertificate, string> | undefined
   claim: Claim | undefined
   terminal: AdmittedTerminal | undefined
   /** The stored hash that its secret was proved against. */
-  secretHash: string | undefined
+  secretHash: string | null | undefined
   /** True from the CONNACK on. */
   isReady = false
+  /** Publications that wait for the journal. */
   waitingCount = 0
+  readonly #limits: ConnectionLimits
+  /** When as much may be said at once as ever, ms of the clock that never goes back. */
+  #restedAtMs = -Infinity
+  // Most turns bring one acknowledgement: the first packet id stands alone, 0 = none.
+  #firstId = 0
+  #nextIds: number[] | undefined
+  /** True while the journal has settled something for it in this turn. */
+  isTouched = false
+  guard: Guard | undefined
+  /** Who reads its publications, once it is admitted. */
+  onTurnEnd: TurnEnd | undefined
   /** Runs from the CONNECT until it is answered. */
   answerTimer: NodeJS.Timeout | undefined
+  /** True when a newer connection of the same terminal has ended this one: then its will is not the terminal's end. */
+  isTakenOver = false
   /** Why it ended, for the log. */
   endReason = 'closed'
 
-  constructor(o: { conn: Duplex; address: string; place: Place }) {
+  constructor(o: {
+    conn: Duplex
+    address: string
+    place: Place
+    certificate?: Result<ShownCertificate, string> | undefined
+    limits: ConnectionLimits
+  }) {
     this.conn = o.conn
     this.address = o.address
     this.place = o.place
+    this.certificate = o.certificate
+    this.#limits = o.limits
+  }
+
+  /** Counts one publication, also when it is one too many: what was read already is not thrown away. */
+  countPublication(elapsedMs: number): void {
+    this.#restedAtMs = Math.max(this.#restedAtMs, elapsedMs) + 1000 / this.#limits.publicationsPerSecondMax
+  }
+
+  /** How long until one more may be said, ms; 0 or less when it may. */
+  rateWaitMs(elapsedMs: number): number {
+    const { publicationsPerSecondMax, publicationBurstMax } = this.#limits
+    return this.#restedAtMs - elapsedMs - ((publicationBurstMax - 1) * 1000) / publicationsPerSecondMax
+  }
+
+  /** Why nothing more may be read of it, at a time of the clock that never goes back, ms. */
+  heldBy(elapsedMs: number): HeldReason | undefined {
+    if (this.waitingCount >= this.#limits.inFlightMax) return 'waiting'
+    return this.#restedAtMs > elapsedMs && this.rateWaitMs(elapsedMs) > 0 ? 'rate' : undefined
+  }
+
+  /** A publication is durable: its PUBACK goes out at the end of the turn, in order [MQTT-4.6.0-2]. */
+  acknowledge(packetId: number): void {
+    if (this.#firstId === 0) this.#firstId = packetId
+    else (this.#nextIds ??= []).push(packetId)
+  }
+
+  /** Writes what may be acknowledged, in one piece. False when the device does not read it. */
+  writeAcknowledgements(): boolean {
+    if (this.#firstId === 0) return true
+    const bytes = pubacks(this.#firstId, this.#nextIds)
+    this.#firstId = 0
+    this.#nextIds = undefined
+    return !this.conn.writable || this.conn.write(bytes)
+  }
+
+  /** The journal has settled all that it had at once. */
+  endTurn(): void {
+    this.onTurnEnd?.endTurn(this.writeAcknowledgements())
   }
 
   /** What to call it in the log, before and after it proved who it is. */
@@ -40,6 +110,23 @@ export class Connection {
     clearTimeout(this.answerTimer)
     this.answerTimer = undefined
   }
+}
+
+const PUBACK_BYTES = 4
+
+function pubacks(firstId: number, nextIds: readonly number[] = []): Buffer {
+  const bytes = Buffer.allocUnsafe(PUBACK_BYTES * (1 + nextIds.length))
+  writePuback(bytes, 0, firstId)
+  for (let index = 0; index < nextIds.length; index += 1)
+    writePuback(bytes, PUBACK_BYTES * (1 + index), nextIds[index] ?? 0)
+  return bytes
+}
+
+function writePuback(bytes: Buffer, at: number, id: number): void {
+  bytes[at] = 0x40
+  bytes[at + 1] = 2
+  bytes[at + 2] = id >> 8
+  bytes[at + 3] = id & 0xff
 }
 
 /**

@@ -1,19 +1,29 @@
 /** How many may be inside at one time: in all, from one address, and between opening a socket and the CONNACK. */
-
+import type { AdmissionRefusal } from '#contract/errors'
 import type { BrokerLimits } from './limits.ts'
 
-type DoorwayLimits = Pick<BrokerLimits, 'connectionsMax' | 'connectionsPerAddressMax' | 'halfOpenMax'>
+type DoorwayLimits = Pick<
+  BrokerLimits,
+  'connectionsMax' | 'connectionsPerAddressMax' | 'halfOpenMax' | 'halfOpenPerAddressMax'
+>
 
-/** One place inside; it is given back exactly once, by `leave`. */
-export type Place = { admit(): void; leave(): void }
+/**
+ * One place inside. `ask` tells that the CONNECT came, `admit` that it was granted; the place is given back exactly once,
+ * by `leave`.
+ */
+export type Place = { ask(): void; admit(): void; leave(): void }
 
 /** Simulated and proxied terminals come from this machine; one address stands for many of them. */
 export const isLoopback = (address: string): boolean =>
   address === '::1' || address.startsWith('127.') || address.startsWith('::ffff:127.')
 
+type Counts = { inside: number; halfOpen: number }
+
 export class Doorway {
   readonly #limits: DoorwayLimits
-  readonly #countByAddress = new Map<string, number>()
+  readonly #countsByAddress = new Map<string, Counts>()
+  /** Who said nothing yet, oldest first, and how to cut them. */
+  readonly #silent = new Map<Place, () => void>()
   #insideCount = 0
   #halfOpenCount = 0
 
@@ -29,36 +39,62 @@ export class Doorway {
     return this.#halfOpenCount
   }
 
-  /** A place for a new connection, or the reason why there is none. */
-  enter(address: string): Place | string {
-    const fromAddressCount = this.#countByAddress.get(address) ?? 0
-    if (this.#insideCount >= this.#limits.connectionsMax) return 'connections'
-    if (this.#halfOpenCount >= this.#limits.halfOpenMax) return 'half-open connections'
-    if (fromAddressCount >= this.#limits.connectionsPerAddressMax && !isLoopback(address))
-      return 'connections from one address'
-    this.#insideCount += 1
-    this.#halfOpenCount += 1
-    this.#countByAddress.set(address, fromAddressCount + 1)
-    return this.#place(address)
+  /**
+   * A place for a new connection, or the reason why there is none. When too many are half open, the oldest that said
+   * nothing gives way by `cut`: a terminal sends its CONNECT at once, and so comes in also while a flood of silent sockets
+   * fills the house.
+   */
+  enter(address: string, cut: () => void = () => {}): Place | AdmissionRefusal {
+    const limits = this.#limits
+    const { inside, halfOpen } = this.#countsByAddress.get(address) ?? { inside: 0, halfOpen: 0 }
+    if (this.#insideCount >= limits.connectionsMax) return 'admission.full'
+    if (!isLoopback(address)) {
+      if (inside >= limits.connectionsPerAddressMax) return 'admission.fullAddress'
+      if (halfOpen >= limits.halfOpenPerAddressMax) return 'admission.halfOpenAddress'
+    }
+    if (this.#halfOpenCount >= limits.halfOpenMax && !this.#cutOldestSilent()) return 'admission.halfOpen'
+    return this.#place(address, cut)
   }
 
-  #place(address: string): Place {
-    let state: 'half-open' | 'admitted' | 'left' = 'half-open'
-    return {
-      admit: () => {
-        if (state !== 'half-open') return
-        state = 'admitted'
-        this.#halfOpenCount -= 1
-      },
+  /** False when nobody is silent: those who asked are about to be answered. */
+  #cutOldestSilent(): boolean {
+    for (const [place, cut] of this.#silent) {
+      place.leave()
+      cut()
+      return this.#halfOpenCount < this.#limits.halfOpenMax
+    }
+    return false
+  }
+
+  #place(address: string, cut: () => void): Place {
+    const counts = this.#countsByAddress.get(address) ?? { inside: 0, halfOpen: 0 }
+    this.#countsByAddress.set(address, counts)
+    this.#insideCount += 1
+    this.#halfOpenCount += 1
+    counts.inside += 1
+    counts.halfOpen += 1
+    let isHalfOpen = true
+    let isInside = true
+    const endHalfOpen = (): void => {
+      this.#silent.delete(place)
+      if (!isHalfOpen) return
+      isHalfOpen = false
+      this.#halfOpenCount -= 1
+      counts.halfOpen -= 1
+    }
+    const place: Place = {
+      ask: () => void this.#silent.delete(place),
+      admit: endHalfOpen,
       leave: () => {
-        if (state === 'left') return
-        if (state === 'half-open') this.#halfOpenCount -= 1
-        state = 'left'
+        endHalfOpen()
+        if (!isInside) return
+        isInside = false
         this.#insideCount -= 1
-        const count = (this.#countByAddress.get(address) ?? 1) - 1
-        if (count > 0) this.#countByAddress.set(address, count)
-        else this.#countByAddress.delete(address)
+        counts.inside -= 1
+        if (counts.inside === 0) this.#countsByAddress.delete(address)
       },
     }
+    this.#silent.set(place, cut)
+    return place
   }
 }

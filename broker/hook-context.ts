@@ -2,20 +2,32 @@
 import type { AdmissionRefusal } from '#contract/errors'
 import type { Journal } from '#storage/journal/journal'
 import { AdmissionError } from './admission.ts'
+import type { ShownCertificate } from './certificates.ts'
 import type { Commits } from './commits.ts'
 import type { Connection } from './connection.ts'
 import type { Credentials } from './credentials.ts'
 import type { BrokerLimits } from './limits.ts'
+import type { ConnectRates, Lockouts } from './lockouts.ts'
 import type { Refusals } from './refusals.ts'
+import type { Takeovers } from './takeover.ts'
 
 export type HookContext = {
   readonly connectionOf: (client: object) => Connection | undefined
-  readonly credentials: Pick<Credentials, 'prove'>
+  readonly credentials: Pick<Credentials, 'prove' | 'remembers' | 'newest'>
+  readonly lockouts: Pick<Lockouts, 'isLockedOut' | 'noteWrong'>
+  readonly connectRates: Pick<ConnectRates, 'take'>
+  readonly takeovers: Pick<Takeovers, 'admit'>
+  /** Why a certificate that was shown is not good; undefined when it is good. */
+  readonly certificateFault: (shown: ShownCertificate) => string | undefined
   readonly commits: Pick<Commits, 'commit'>
   readonly journal: Pick<Journal, 'status'>
   readonly refusals: Pick<Refusals, 'count'>
   readonly limits: BrokerLimits
   readonly isStopping: () => boolean
+  /** Unix ms. */
+  readonly nowMs: () => number
+  /** A clock that never goes back, ms. */
+  readonly elapsedMs: () => number
   readonly onFault: (hook: string, fault: unknown) => void
   /** How long a CONNECT may stay without an answer, ms. */
   readonly answerMs: number
@@ -23,7 +35,7 @@ export type HookContext = {
 
 /** Counts a refusal; the error that is returned closes the connection and is not counted again. */
 export function refused(
-  o: HookContext,
+  o: Pick<HookContext, 'refusals'>,
   connection: Connection | undefined,
   code: AdmissionRefusal,
   detail: string,

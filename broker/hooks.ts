@@ -3,7 +3,7 @@ import type { AedesOptions, AuthenticateError, Client } from 'aedes'
 import { authenticate, preConnect, withReturnCode, type MutableConnect } from './connect-hooks.ts'
 import type { HookContext } from './hook-context.ts'
 import { authorizePublish, authorizeSubscribe, type MutablePublication } from './publish-hooks.ts'
-import { totalHook } from './total-hook.ts'
+import { totalHook } from '#contract/total-hook'
 
 type Hooks = Required<
   Pick<AedesOptions, 'preConnect' | 'authenticate' | 'authorizePublish' | 'authorizeSubscribe' | 'authorizeForward'>

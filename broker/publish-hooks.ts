@@ -1,6 +1,7 @@
 /** What an admitted terminal may say: publications go to the journal, subscriptions are refused. */
 import type { Client } from 'aedes'
 import { judgePublication, judgeSubscription } from './admission.ts'
+import { isUrgentKind } from './commits.ts'
 import { refused, type HookContext } from './hook-context.ts'
 
 export type MutablePublication = {
@@ -22,19 +23,32 @@ export function authorizePublish(
   if (connection === undefined || terminal === undefined) return reply(new Error('not from an admitted terminal'))
   // While the platform stops, nothing more is taken. That includes wills: its own end says nothing about a terminal.
   if (o.isStopping()) return reply(new Error('the broker is stopping'))
+  // Its terminal speaks on a newer connection: the end of this one is not the end of the terminal.
+  if (connection.isTakenOver && packet.cmd === undefined) return reply(new Error('taken over'))
   const judged = judgePublication(terminal, packet)
   if (!judged.ok) return reply(refused(o, connection, judged.code, judged.detail))
   packet.retain = false
   // What arrives as a packet has a command; a will is a part of the CONNECT.
   const isWill = packet.cmd === undefined
-  o.commits.commit(
-    connection,
-    { serial: terminal.serial, kind: judged.value, publication: packet, isWill },
-    (error) => {
-      if (error === undefined) reply(null)
-      else reply(refused(o, connection, 'admission.storeAway', error.message))
-    },
-  )
+  const { payload } = packet
+  if (!isWill) connection.countPublication(o.elapsedMs())
+  const publication = {
+    topic: packet.topic,
+    terminal: terminal.serial,
+    receivedAtMs: o.nowMs(),
+    payload: typeof payload === 'string' ? Buffer.from(payload) : payload,
+    isUrgent: isUrgentKind(judged.value),
+    kind: judged.value,
+    qos: packet.qos,
+    packetId: 0,
+    isWill,
+  }
+  o.commits.commit(connection, publication, (fate) => {
+    // Aedes acknowledges what has QoS 1; the rest of its way leads nowhere.
+    if (fate === 'withheld') packet.qos = 0
+    if (fate instanceof Error) reply(refused(o, connection, 'admission.storeAway', fate.message))
+    else reply(null)
+  })
 }
 
 export function authorizeSubscribe(

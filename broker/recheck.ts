@@ -1,10 +1,11 @@
 /**
- * A terminal that is revoked, rebound or given a new secret while it is connected: its row is read again in turn, and the
- * connection is closed when it no longer stands on what the register says. The device comes back and is judged anew.
+ * The second line behind the change feed: the row of every connected terminal is read again in turn, and its connection is
+ * closed when it does not stand on what the register says.
  */
 import type { Connection } from './connection.ts'
-import type { Credentials } from './credentials.ts'
 import type { Refusals } from './refusals.ts'
+import { cut, standsOn } from './stands.ts'
+import type { TerminalRows } from './terminal-rows.ts'
 
 /** Rows read again per round. At one round a second 120 terminals take 6 s, 10 000 take 500 s. */
 export const RECHECKS_PER_ROUND_MAX = 20
@@ -12,7 +13,7 @@ export const RECHECKS_PER_ROUND_MAX = 20
 /** Starts the rounds; the returned function ends them. */
 export function startRecheck(o: {
   connections: () => Iterable<Connection>
-  credentials: Pick<Credentials, 'row'>
+  rows: Pick<TerminalRows, 'askedRow'>
   refusals: Pick<Refusals, 'count'>
   everyMs: number
   onFault: (fault: unknown) => void
@@ -21,18 +22,11 @@ export function startRecheck(o: {
   let isRunning = false
 
   const recheck = async (connection: Connection): Promise<void> => {
-    const { terminal, secretHash } = connection
+    const { terminal } = connection
     if (terminal === undefined || connection.conn.destroyed) return
-    const found = await o.credentials.row(terminal.serial)
-    if (!found.ok) return // The register is away: what was true stays true until it says otherwise.
-    const row = found.value
-    const stands =
-      row !== undefined && row.revokedAtMs === null && row.lift === terminal.lift && row.secretHash === secretHash
-    if (stands || connection.conn.destroyed) return
-    connection.endReason = 'admission.revoked'
-    const { address } = connection
-    o.refusals.count('admission.revoked', { terminal: terminal.serial, address, detail: 'changed while connected' })
-    connection.conn.destroy()
+    const found = await o.rows.askedRow(terminal.serial)
+    if (!found.ok || standsOn(connection, found.value)) return // While the register is away, nothing is cut.
+    cut(connection, { code: 'admission.revoked', detail: 'changed while connected', refusals: o.refusals })
   }
 
   const round = async (): Promise<void> => {

@@ -2,9 +2,12 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { createWebSocketStream, WebSocketServer } from 'ws'
+import { BROKER_LIMITS } from './limits.ts'
 
-/** Largest WebSocket message, bytes; it may hold several MQTT packets, each of which has its own bound. */
-const WEB_SOCKET_MESSAGE_BYTES_MAX = 64 * 1024
+/** Largest WebSocket message, bytes: the largest packet with its fixed header. Several packets may share a message. */
+const MESSAGE_BYTES_MAX = BROKER_LIMITS.packetBytesMax + 5
+/** Answers to WebSocket pings that may wait for a client that does not read them, bytes. */
+const PONG_BYTES_MAX = 16 * 1024
 
 const offersMqtt = (request: IncomingMessage): boolean =>
   (request.headers['sec-websocket-protocol'] ?? '').split(',').some((protocol) => protocol.trim() === 'mqtt')
@@ -23,7 +26,8 @@ export function openWebSocketDoor(o: {
     noServer: true,
     clientTracking: false,
     perMessageDeflate: false,
-    maxPayload: WEB_SOCKET_MESSAGE_BYTES_MAX,
+    maxPayload: MESSAGE_BYTES_MAX,
+    autoPong: false, // It answers without a bound.
     handleProtocols: () => 'mqtt',
   })
   return (request, socket, head) => {
@@ -33,6 +37,10 @@ export function openWebSocketDoor(o: {
     server.handleUpgrade(request, socket, head, (webSocket) => {
       webSocket.on('message', (_message, isBinary) => {
         if (!isBinary) webSocket.close(1003)
+      })
+      webSocket.on('ping', (data) => {
+        if (webSocket.bufferedAmount <= PONG_BYTES_MAX) webSocket.pong(data)
+        else webSocket.terminate()
       })
       o.take(createWebSocketStream(webSocket), address, request)
     })

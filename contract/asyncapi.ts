@@ -141,25 +141,35 @@ export function buildAsyncApi(): Record<string, unknown> {
       title: '梯望 Tiwang',
       version: CONTRACT_VERSION,
       description:
-        'What lift terminals say over MQTT, and what the live view hears over Socket.IO. Monitoring only: no topic moves a lift, and terminals may subscribe to nothing.',
+        'What lift terminals say over MQTT, what outside programs hear of alarms over MQTT, and what the live view hears over Socket.IO. Monitoring only: no topic moves a lift, and terminals may subscribe to nothing.',
       license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
     },
     defaultContentType: 'application/json',
     servers: servers(),
     channels: {
       ...fromEntries(MESSAGE_KINDS, (kind) => [kind, deviceChannel(kind as MessageKind)]),
+      alarms: alarmsChannel(),
       live: liveChannel(),
     },
-    operations: { ...deviceOperations(), ...liveOperations() },
+    operations: { ...deviceOperations(), sendAlarm: alarmOperation(), ...liveOperations() },
     components: {
-      messages: { ...deviceMessages(), ...liveMessages() },
+      messages: { ...deviceMessages(), alarmChange: ALARM_CHANGE, ...liveMessages() },
       parameters: {
         lift: { description: `Platform id of a lift (电梯), ${LIFT_ID_PATTERN}`, examples: ['yinghua-7-2'] },
+        town: {
+          description:
+            'Town (街镇) of the lift. `/`, `+`, `#` and control characters are hyphens; one hyphen when there is none.',
+          examples: ['示范街道'],
+        },
       },
       securitySchemes: {
         terminal: {
           type: 'userPassword',
           description: 'User name = serial number of the terminal, password = its secret.',
+        },
+        person: {
+          type: 'userPassword',
+          description: 'A person of the platform, by the user name and password of the web page.',
         },
         session: {
           type: 'httpApiKey',
@@ -195,6 +205,17 @@ function servers(): Record<string, unknown> {
       description: 'The same as over TCP, with the WebSocket subprotocol `mqtt`.',
       variables: { host },
       security,
+    },
+    subscribers: {
+      host: '{host}:1884',
+      protocol: 'mqtt',
+      protocolVersion: '3.1.1',
+      title: 'Subscribers to alarms, MQTT over TCP',
+      description:
+        'A listener of its own, apart from the terminals. Clean sessions, QoS 0 and 1, nothing retained, no will; whoever publishes, or does not read, is cut.',
+      variables: { host },
+      security: [ref('components', 'securitySchemes', 'person')],
+      bindings,
     },
     live: {
       host: '{host}:8080',
@@ -242,6 +263,36 @@ function deviceMessages(): Record<string, unknown> {
     const examples = [{ name: kind, payload: example }]
     return [deviceMessageName(kind), { name: kind, title: zh, summary, payload, examples }]
   })
+}
+
+/** What subscribers hear of an alarm. */
+const ALARM_CHANGE = {
+  name: 'alarmChange',
+  title: '报警变化',
+  summary: 'An alarm as it is now, and the line of its history that says how it came to be so.',
+  payload: Type.Object({ alarm: wireSchema(Alarm), occurrence: wireSchema(Occurrence) }),
+}
+
+function alarmsChannel(): unknown {
+  return {
+    address: 'alarms/v1/{town}/{lift}',
+    title: '报警 alarms',
+    description:
+      'Wildcards are allowed below `alarms/v1/`; the role and scope of the person decide what is heard. On SUBSCRIBE come the open alarms that match, oldest raise first, then changes. `occurrence.number` grows within an alarm: a smaller one than was heard before is older news.',
+    messages: { alarmChange: ref('components', 'messages', 'alarmChange') },
+    parameters: { town: ref('components', 'parameters', 'town'), lift: ref('components', 'parameters', 'lift') },
+    servers: [ref('servers', 'subscribers')],
+  }
+}
+
+function alarmOperation(): unknown {
+  return {
+    action: 'send',
+    channel: ref('channels', 'alarms'),
+    summary: 'The platform tells of each change of an alarm.',
+    messages: [ref('channels', 'alarms', 'messages', 'alarmChange')],
+    bindings: { mqtt: { qos: 1, retain: false, bindingVersion: '0.2.0' } },
+  }
 }
 
 function liveChannel(): unknown {

@@ -21,6 +21,18 @@ export const ERRORS = {
   'role.forbidden': { status: 403, zh: '当前角色无权进行此操作', en: 'Your role may not do this' },
   notFound: { status: 404, zh: '没有找到，或不在您的管理范围内', en: 'Not found, or outside your scope' },
   'alarm.wrongState': { status: 409, zh: '报警状态已变化，操作未执行', en: 'The alarm has changed; nothing was done' },
+  'terminal.exists': { status: 409, zh: '该终端序列号已登记', en: 'This serial number is registered already' },
+  'terminal.revoked': { status: 409, zh: '终端已吊销，请先恢复', en: 'The terminal is revoked; restore it first' },
+  'claim.refused': {
+    status: 403,
+    zh: '认领码不正确、已使用或已过期',
+    en: 'The claim code is wrong, used or expired',
+  },
+  'claim.lockedOut': {
+    status: 429,
+    zh: '认领码错误次数过多，请 5 分钟后再试',
+    en: 'Too many wrong claim codes, try again in 5 minutes',
+  },
   'history.badRange': { status: 400, zh: '时间范围不正确', en: 'The time range is wrong' },
   'history.unknownField': { status: 400, zh: '没有这个监测量', en: 'There is no such measured field' },
   'store.away': {
@@ -36,14 +48,27 @@ export type ErrorCode = keyof typeof ERRORS
 /** Why a connection, a publication or a subscription of a device is refused at the door (broker). The refusal is counted by this code. */
 export const ADMISSION_REFUSALS = {
   'admission.badCredentials': 'unknown terminal or wrong secret',
+  'admission.badCertificate': 'client certificate is not valid, revoked, or of another terminal',
+  'admission.badHandshake': 'TLS handshake failed',
+  'admission.lockedOut': 'too many wrong secrets from there; refused unread for a while',
+  'admission.tooOften': 'terminal connects too often',
   'admission.badClientId': 'empty, too long or malformed client id',
   'admission.revoked': 'terminal is revoked or bound to no lift',
-  'admission.protocol': 'not MQTT 3.1.1',
-  'admission.busy': 'too many connections or sign-ins waiting',
+  'admission.version': 'another version of MQTT than 3.1.1',
+  'admission.protocol': 'breaks the rules of MQTT 3.1.1',
+  'admission.busy': 'too many sign-ins waiting',
+  'admission.full': 'the most connections at one time are open',
+  'admission.fullAddress': 'too many connections from one address',
+  'admission.halfOpen': 'too many connections are not signed in yet',
+  'admission.halfOpenAddress': 'too many connections from one address are not signed in yet',
   'admission.timeout': 'no CONNECT, or no answer about it, in time',
+  'admission.silent': 'nothing was heard for one and a half keep alives',
+  'admission.slowReader': 'does not read what it is sent',
+  'admission.flood': 'more PINGREQ, SUBSCRIBE and UNSUBSCRIBE than a terminal needs',
   'admission.foreignTopic': 'topic is not one of this terminal',
   'admission.foreignWill': 'will is not on the connection topic of this terminal',
   'admission.subscribe': 'devices may subscribe to nothing',
+  'admission.tooManyFilters': 'too many filters in one SUBSCRIBE or UNSUBSCRIBE',
   'admission.qos': 'QoS 2 is not taken',
   'admission.tooLarge': 'packet or payload is too large',
   'admission.badString': 'U+0000 or control character in a string',
@@ -51,6 +76,25 @@ export const ADMISSION_REFUSALS = {
   'admission.registerAway': 'the register cannot say now who this terminal is',
 } as const
 export type AdmissionRefusal = keyof typeof ADMISSION_REFUSALS
+
+/** Why a subscriber to `alarms/v1/…` (api, northbound) is refused or cut. It is counted by this code. */
+export const SUBSCRIBER_REFUSALS = {
+  'subscriber.full': 'too many connections, in all or of this person',
+  'subscriber.tooOften': 'too many connections from one address within a minute',
+  'subscriber.protocol': 'not MQTT 3.1.1, or malformed',
+  'subscriber.session': 'asks for a session that outlives the connection, or leaves a will',
+  'subscriber.tooLarge': 'packet is too large',
+  'subscriber.timeout': 'no CONNECT, or no answer about it, in time',
+  'subscriber.badCredentials': 'user name or password is wrong, or locked out',
+  'subscriber.forbidden': 'role may not read alarms',
+  'subscriber.busy': 'too many sign-ins at one moment, or the register is away',
+  'subscriber.publish': 'subscribers publish nothing',
+  'subscriber.filter': 'filter is malformed, not below alarms/v1/, or one too many',
+  'subscriber.slow': 'does not read what it is sent',
+  'subscriber.changed': 'person was removed, or has another password, role or organisation',
+  'subscriber.missed': 'open alarms could not be read',
+} as const
+export type SubscriberRefusal = keyof typeof SUBSCRIBER_REFUSALS
 
 /** Why an acknowledged message was put in quarantine (ingest). */
 export const QUARANTINE_REASONS = {

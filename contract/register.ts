@@ -61,6 +61,23 @@ export const Terminal = Type.Object({
 })
 export type Terminal = Static<typeof Terminal>
 
+/** How a terminal proves who it is: by a secret, or by nothing but a client certificate whose CN is its serial. */
+export const TERMINAL_CREDENTIALS = ['secret', 'certificate'] as const
+export type TerminalCredential = (typeof TERMINAL_CREDENTIALS)[number]
+export const TerminalCredential = Type.Unsafe<TerminalCredential>(Type.Enum([...TERMINAL_CREDENTIALS]))
+
+/** A terminal as the administrator sees it. */
+export const RegisteredTerminal = Type.Object({ ...Terminal.properties, credential: TerminalCredential })
+export type RegisteredTerminal = Static<typeof RegisteredTerminal>
+
+/**
+ * A claim code (认领码): 8 letters and digits that are not mistaken for one another, in two groups. Small letters, blanks and
+ * a missing hyphen are taken too.
+ */
+export const CLAIM_CODE_PATTERN = '^\\s*(?:[A-HJ-NP-Za-hj-np-z2-9][\\s-]*){8}$'
+/** Longest life of a claim code, hours. */
+export const CLAIM_CODE_HOURS_MAX = 168
+
 /** A message that was acknowledged but could not be understood: kept with its reason, so that it neither blocks nor vanishes. */
 export const QuarantineRow = Type.Object({
   position: Type.Integer({ description: 'Journal position' }),

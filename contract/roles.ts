@@ -13,6 +13,8 @@ export const ACTS = {
   'alarms.read': ['administrator', 'operator', 'contractor'],
   'alarms.acknowledge': ['administrator', 'operator', 'contractor'],
   'quarantine.read': ['administrator'],
+  'terminals.read': ['administrator'],
+  'terminals.write': ['administrator'],
   'audit.read': ['administrator'],
 } as const satisfies Record<string, readonly Role[]>
 export type Act = keyof typeof ACTS

@@ -8,7 +8,7 @@ export type Part = (typeof PARTS)[number]
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
-type Kind = 'text' | 'integer' | 'parts' | 'level' | 'origin'
+type Kind = 'text' | 'integer' | 'port' | 'parts' | 'level' | 'origin'
 type Setting = {
   readonly kind: Kind
   readonly default: string
@@ -68,6 +68,44 @@ export const SETTINGS = {
     en: 'Port of the view, the API and MQTT over WebSocket',
   },
   MQTT_PORT: { kind: 'integer', default: '1883', min: 0, max: 65535, zh: 'MQTT 端口', en: 'Port of MQTT over TCP' },
+  MQTT_TLS_PORT: {
+    kind: 'integer',
+    default: '8883',
+    min: 0,
+    max: 65535,
+    zh: 'MQTT over TLS 端口；没有证书文件时不监听',
+    en: 'Port of MQTT over TLS; without a certificate file nothing listens there',
+  },
+  MQTT_TLS_CERT_FILE: {
+    kind: 'text',
+    default: '',
+    zh: 'TLS 服务器证书文件（PEM，含中间证书）；空 = 不开 TLS',
+    en: 'Certificate of the TLS listener, PEM, with its intermediates; empty = no TLS',
+  },
+  MQTT_TLS_KEY_FILE: {
+    kind: 'text',
+    default: '',
+    zh: 'TLS 服务器私钥文件（PEM）',
+    en: 'Key of that certificate, PEM',
+  },
+  MQTT_TLS_CA_FILE: {
+    kind: 'text',
+    default: '',
+    zh: '签发终端证书的 CA 证书文件（PEM）；空 = 终端只用口令',
+    en: 'Issuers of terminal certificates, PEM; empty = terminals sign in by secret only',
+  },
+  MQTT_TLS_CRL_FILE: {
+    kind: 'text',
+    default: '',
+    zh: '终端证书吊销列表文件（PEM 或 DER）；空 = 没有',
+    en: 'Revocation list of terminal certificates, PEM or DER; empty = none',
+  },
+  ALARMS_MQTT_PORT: {
+    kind: 'port',
+    default: '1884',
+    zh: '向外部程序推送报警的 MQTT 端口；off = 不监听',
+    en: 'Port of MQTT for programs that subscribe to alarms; off = nothing listens there',
+  },
   PUBLIC_ORIGIN: {
     kind: 'origin',
     default: '',
@@ -132,6 +170,22 @@ export const SETTINGS = {
     zh: '日志最大字节数',
     en: 'Largest size of the journal, bytes; beyond it nothing is acknowledged',
   },
+  JOURNAL_RESERVE_BYTES: {
+    kind: 'integer',
+    default: '67108864',
+    min: 0,
+    max: 1099511627776,
+    zh: 'file: 日志为紧急消息预留的字节数，至多总量的八分之一',
+    en: 'Kept free by the file: journal for urgent messages, bytes; at most an eighth of its size',
+  },
+  JOURNAL_SEGMENT_HOURS: {
+    kind: 'integer',
+    default: '24',
+    min: 1,
+    max: 100000,
+    zh: 'file: 日志分段的最长时间，小时；处理完的分段即删除',
+    en: 'Longest time that a file of the file: journal is written to, hours; it is removed when all of it is processed',
+  },
   CONNECTIONS_MAX: {
     kind: 'integer',
     default: '20000',
@@ -148,17 +202,155 @@ export const SETTINGS = {
     zh: '每个来源地址的最大连接数（本机不限）',
     en: 'Most MQTT connections from one address (loopback is not limited)',
   },
+  MQTT_HALF_OPEN_MAX: {
+    kind: 'integer',
+    default: '5000',
+    min: 1,
+    max: 1000000,
+    zh: '尚未登录的 MQTT 最大连接数；满时最早的静默连接让位',
+    en: 'Most MQTT connections that are not signed in yet; when full, the oldest silent one gives way',
+  },
+  MQTT_HALF_OPEN_PER_ADDRESS_MAX: {
+    kind: 'integer',
+    default: '500',
+    min: 1,
+    max: 1000000,
+    zh: '每个来源地址尚未登录的最大连接数（本机不限）',
+    en: 'The same, from one address (loopback is not limited)',
+  },
+  MQTT_CONNECT_MS: {
+    kind: 'integer',
+    default: '5000',
+    min: 100,
+    max: 60000,
+    zh: '从建立连接到 CONNECT 的最长时间，毫秒',
+    en: 'From the socket to its CONNECT, ms; later the connection is closed',
+  },
+  MQTT_CONNECTS_PER_MINUTE_MAX: {
+    kind: 'integer',
+    default: '30',
+    min: 1,
+    max: 1000000,
+    zh: '每个终端每分钟最多登录次数',
+    en: 'Most sign-ins of one terminal within a minute',
+  },
+  MQTT_WRONG_SIGN_INS_PER_MINUTE_MAX: {
+    kind: 'integer',
+    default: '10',
+    min: 1,
+    max: 1000000,
+    zh: '同一地址同一终端每分钟错误登录次数，超过则锁定',
+    en: 'Wrong sign-ins from one address for one terminal within a minute; then that pair is locked out',
+  },
+  MQTT_WRONG_SIGN_INS_PER_ADDRESS_MAX: {
+    kind: 'integer',
+    default: '200',
+    min: 1,
+    max: 1000000,
+    zh: '同一地址每分钟错误登录次数，超过则锁定该地址（本机不限）',
+    en: 'Wrong sign-ins from one address within a minute; then the address is locked out (loopback is not limited)',
+  },
+  MQTT_LOCKOUT_S: {
+    kind: 'integer',
+    default: '300',
+    min: 1,
+    max: 86400,
+    zh: '锁定时间，秒',
+    en: 'How long a lockout lasts, s',
+  },
+  MQTT_CONNECT_BYTES_MAX: {
+    kind: 'integer',
+    default: '4096',
+    min: 256,
+    max: 65536,
+    zh: '登录前的最大报文字节数，也用于 PUBLISH 以外的报文',
+    en: 'Largest MQTT packet before sign-in, and of any packet but PUBLISH, bytes',
+  },
+  MQTT_PACKET_BYTES_MAX: {
+    kind: 'integer',
+    default: '65796',
+    min: 16648,
+    max: 65796,
+    zh: '登录后 PUBLISH 的最大字节数',
+    en: 'Largest PUBLISH after sign-in, bytes',
+  },
+  MQTT_TOPIC_BYTES_MAX: {
+    kind: 'integer',
+    default: '256',
+    min: 64,
+    max: 65535,
+    zh: '主题或过滤器的最大字节数',
+    en: 'Longest MQTT topic or filter, bytes',
+  },
+  MQTT_TOPIC_LEVELS_MAX: {
+    kind: 'integer',
+    default: '10',
+    min: 4,
+    max: 100,
+    zh: '主题或过滤器的最大层数',
+    en: 'Most levels of an MQTT topic or filter',
+  },
+  MQTT_FILTERS_PER_SUBSCRIBE_MAX: {
+    kind: 'integer',
+    default: '32',
+    min: 1,
+    max: 1000,
+    zh: '每个 SUBSCRIBE 的最大过滤器数（均不授予）',
+    en: 'Most filters in one SUBSCRIBE or UNSUBSCRIBE; none is granted',
+  },
+  MQTT_IN_FLIGHT_MAX: {
+    kind: 'integer',
+    default: '64',
+    min: 1,
+    max: 1000,
+    zh: '每个连接未答复报文的最大数，超过则暂停读取',
+    en: 'Packets of one connection that wait for their answer; beyond it its socket is not read',
+  },
+  MQTT_PUBLICATIONS_PER_SECOND_MAX: {
+    kind: 'integer',
+    default: '100',
+    min: 1,
+    max: 100000,
+    zh: '每个终端每秒发布数，超过则暂停读取',
+    en: 'Publications of one terminal in a second; beyond it its socket is not read',
+  },
+  MQTT_PUBLICATION_BURST_MAX: {
+    kind: 'integer',
+    default: '1000',
+    min: 1,
+    max: 1000000,
+    zh: '每个终端短时补发的最大发布数',
+    en: 'Publications of one terminal at once after a time of silence',
+  },
+  MQTT_CONTROL_PACKETS_PER_MINUTE_MAX: {
+    kind: 'integer',
+    default: '120',
+    min: 10,
+    max: 1000000,
+    zh: '每个连接每分钟 PINGREQ、SUBSCRIBE、UNSUBSCRIBE 的最大数',
+    en: 'Most PINGREQ, SUBSCRIBE and UNSUBSCRIBE of one connection within a minute',
+  },
+  MQTT_KEEPALIVE_S_MAX: {
+    kind: 'integer',
+    default: '300',
+    min: 10,
+    max: 3600,
+    zh: '最长的有效保活时间，秒',
+    en: 'Longest MQTT keep alive that counts, s',
+  },
   LOG_LEVEL: { kind: 'level', default: 'info', zh: '日志级别', en: 'debug, info, warn or error' },
 } as const satisfies Record<string, Setting>
 
 export type SettingName = keyof typeof SETTINGS
 type ValueOf<K extends Kind> = K extends 'integer'
   ? number
-  : K extends 'parts'
-    ? ReadonlySet<Part>
-    : K extends 'level'
-      ? LogLevel
-      : string
+  : K extends 'port'
+    ? number | undefined
+    : K extends 'parts'
+      ? ReadonlySet<Part>
+      : K extends 'level'
+        ? LogLevel
+        : string
 export type Settings = { readonly [Name in SettingName]: ValueOf<(typeof SETTINGS)[Name]['kind']> }
 
 /** Reads and checks the settings; every mistake is told at once, in one error. Unset and empty both mean the default. */
@@ -179,6 +371,10 @@ export function readSettings(environment: Readonly<Record<string, string | undef
           `${name}=${text}: must be a whole number from ${setting.min ?? 0} to ${setting.max ?? Number.MAX_SAFE_INTEGER}`,
         )
       values[name] = value
+    } else if (setting.kind === 'port') {
+      const port = /^\d{1,5}$/.test(text) ? Number(text) : NaN
+      if (text !== 'off' && !(port <= 65_535)) mistakes.push(`${name}=${text}: must be a port from 0 to 65535, or off`)
+      values[name] = text === 'off' ? undefined : port
     } else if (setting.kind === 'parts') {
       const names = text.split(',').map((part) => part.trim())
       for (const part of names)

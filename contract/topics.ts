@@ -27,6 +27,49 @@ export function readDeviceTopic(topic: string): { lift: LiftId; kind: MessageKin
   return isLiftId(lift) && isMessageKind(kind) ? { lift, kind } : undefined
 }
 
+/** Everything that subscribers may hear of begins with this. */
+export const ALARMS_ROOT = 'alarms/v1/'
+/** Longest filter of a subscriber, UTF-16 units. */
+export const ALARM_FILTER_LENGTH_MAX = 200
+
+// What a level of a topic cannot hold: separators, wildcards, and what MQTT 3.1.1 forbids in any string (1.5.3).
+const UNFIT_FOR_LEVEL = /[/+#\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}\uFFFD]/gu
+
+/** The name of a town (街镇) as one level of a topic: what cannot stand in it becomes a hyphen. */
+const townLevel = (town: string): string => town.replaceAll(UNFIT_FOR_LEVEL, '-') || '-'
+
+/** `alarms/v1/{town}/{lift}`, where the platform tells subscribers of changed alarms. An empty town is a hyphen. */
+export const alarmTopic = (town: string, lift: LiftId): string => `${ALARMS_ROOT}${townLevel(town)}/${lift}`
+
+/** The inverse of `alarmTopic`, with the town as it stands in the topic: undefined for anything else. Never throws. */
+export function readAlarmTopic(topic: string): { town: string; lift: LiftId } | undefined {
+  if (!topic.startsWith(ALARMS_ROOT)) return undefined
+  const [town, lift, ...rest] = topic.slice(ALARMS_ROOT.length).split('/')
+  if (town === undefined || town !== townLevel(town) || lift === undefined || rest.length > 0) return undefined
+  return isLiftId(lift) ? { town, lift } : undefined
+}
+
+/** Whether a subscriber may ask for it: a well-formed filter below `alarms/v1/`, wildcards only there [MQTT-4.7.1-2, -3]. */
+export function isAlarmFilter(filter: string): boolean {
+  if (!filter.startsWith(ALARMS_ROOT) || filter.length > ALARM_FILTER_LENGTH_MAX) return false
+  const levels = filter.slice(ALARMS_ROOT.length).split('/')
+  return levels.every((level, index) => {
+    if (level === '#') return index === levels.length - 1
+    return level === '+' || !level.match(UNFIT_FOR_LEVEL)
+  })
+}
+
+/** Whether a filter that `isAlarmFilter` took matches a topic of `alarmTopic` (MQTT 3.1.1, 4.7). */
+export function alarmFilterMatches(filter: string, topic: string): boolean {
+  const wanted = filter.split('/')
+  const levels = topic.split('/')
+  for (const [index, level] of wanted.entries()) {
+    if (level === '#') return true // it also stands for the level above, which no topic of ours ends with
+    if (index >= levels.length || (level !== '+' && level !== levels[index])) return false
+  }
+  return wanted.length === levels.length
+}
+
 /** What the broker itself writes into the journal every 20 s, so that its absence is not taken for the silence of terminals. No device may publish it. */
 export const PLATFORM_TOPIC = '$platform/broker'
 export const PLATFORM_MARK_MS = 20_000

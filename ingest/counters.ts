@@ -47,6 +47,11 @@ export function newCounters(metrics: Registry) {
       help: 'Records that the telemetry store has not taken yet',
       registers,
     }),
+    shares: new Gauge({
+      name: 'tiwang_ingest_shares',
+      help: 'Shares of the journal that this worker works',
+      registers,
+    }),
     points: new Counter({
       name: 'tiwang_ingest_points_total',
       help: 'Points taken by the telemetry store',

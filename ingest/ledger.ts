@@ -5,7 +5,7 @@
 import type { Alarm, AlarmChange, Occurrence } from '#contract/alarms'
 import type { LiftId, OrganisationId } from '#contract/ids'
 import type { QuarantineRow } from '#contract/register'
-import { QUARANTINE_ROWS_MAX, type Register } from '#storage/register/register'
+import { QUARANTINE_ROWS_MAX, ShareLostError, type Register } from '#storage/register/register'
 import type { Outages } from './outages.ts'
 import { reasonOf } from './wait.ts'
 
@@ -22,6 +22,8 @@ type Options = {
   readonly register: { alarms: Pick<Register['alarms'], 'apply'>; quarantine: Pick<Register['quarantine'], 'put'> }
   readonly outages: Outages
   readonly onDropped: () => void
+  /** The register refused a change because the share is another worker's, who has decided the same or knows better. */
+  readonly onLost: () => void
   readonly contractorOf: (lift: LiftId) => OrganisationId | null
   readonly publish: (alarm: Alarm, occurrence: Occurrence) => void
 }
@@ -35,7 +37,7 @@ export type Ledger = {
   settle(): Promise<boolean>
 }
 
-export function newLedger({ register, outages, onDropped, contractorOf, publish }: Options): Ledger {
+export function newLedger({ register, outages, onDropped, onLost, contractorOf, publish }: Options): Ledger {
   const changes: AlarmChange[] = []
   const rows: QuarantineRow[] = []
   let toldCount = 0 // of `changes`, how many the wall has seen provisionally
@@ -90,6 +92,10 @@ export function newLedger({ register, outages, onDropped, contractorOf, publish 
         outages.ended('register')
         return rows.length === 0
       } catch (error) {
+        if (error instanceof ShareLostError) {
+          onLost()
+          return false
+        }
         outages.began('register', reasonOf(error))
         tellProvisionally()
         return false

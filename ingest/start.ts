@@ -1,27 +1,27 @@
 /** Ingest: journal → live states, alarms, telemetry. The only part that writes what machines say. */
+import { randomUUID } from 'node:crypto'
 import type { Registry } from 'prom-client'
-import { ALARM_STATE_NAMES, ALARM_STATES, type Alarm } from '#contract/alarms'
-import type { LiftId, OrganisationId } from '#contract/ids'
 import { DELTAS_PER_SECOND_MAX } from '#contract/live'
 import type { Log } from '#contract/log-events'
+import type { HeldShare } from '#contract/shares'
 import type { Bus } from '#storage/bus/bus'
 import type { Journal } from '#storage/journal/journal'
-import type { Page, Register } from '#storage/register/register'
+import type { Register } from '#storage/register/register'
 import type { TelemetryStore } from '#storage/telemetry/telemetry-store'
 import { newCounters } from './counters.ts'
-import { detect } from './detect.ts'
-import { newFleet, type Fleet } from './fleet.ts'
-import { newLedger } from './ledger.ts'
+import type { Fleet } from './fleet.ts'
 import { newOutages } from './outages.ts'
-import { storeTelemetry } from './store-telemetry.ts'
+import { readLifts, restore } from './restore.ts'
+import { startShareWork, type ShareWork } from './share-work.ts'
+import { Shares } from './shares.ts'
 
 const HEALTH_EVERY_MS = 5_000
 /** Rows in one bus message, so that a whole fleet never makes one message of megabytes. */
 const LIVE_ROWS_MAX = 500
 
 export type IngestOptions = {
-  readonly journal: Pick<Journal, 'reader' | 'status'>
-  readonly register: Pick<Register, 'lifts' | 'alarms' | 'liveStates' | 'quarantine'>
+  readonly journal: Pick<Journal, 'reader' | 'status' | 'shareCount'>
+  readonly register: Pick<Register, 'lifts' | 'alarms' | 'liveStates' | 'quarantine' | 'shares'>
   readonly telemetry: Pick<TelemetryStore, 'append'>
   readonly bus: Bus
   readonly metrics: Registry
@@ -33,124 +33,100 @@ export interface Ingest extends AsyncDisposable {
   readonly failed: Promise<never>
 }
 
-/** Resolves when the states of the last checkpoint are restored and reading goes on behind it. */
-export async function startIngest(o: IngestOptions): Promise<Ingest> {
-  const { journal, register, bus, log, nowMs } = o
-  const counters = newCounters(o.metrics)
-  const fleet = newFleet()
-  const contractors = new Map<LiftId, OrganisationId | null>()
-  const reloadLifts = async (): Promise<void> => {
-    const lifts = await register.lifts.all({ all: true })
-    for (const { id, contractor } of lifts) contractors.set(id, contractor)
-    fleet.register(lifts.map(({ id }) => id))
-  }
-  const startedAtMs = nowMs()
-  const { position, openAlarms } = await restore(o, fleet, reloadLifts)
+/** All of the work of one process: one journal that is not divided, or the shares of it that are this worker's. */
+type Work = { readonly works: () => readonly ShareWork[]; readonly stop: () => Promise<void> }
 
+/**
+ * Resolves when the states of the last checkpoint are restored and reading goes on behind it. Where the journal is divided,
+ * work begins with the first shares that are free.
+ */
+export async function startIngest(o: IngestOptions): Promise<Ingest> {
+  const { journal, bus, log, nowMs } = o
+  const counters = newCounters(o.metrics)
+  const worker = `ingest-${randomUUID()}`
+  let startedAtMs = nowMs()
   const health = (): void =>
-    bus.publish('health', { part: 'ingest', startedAtMs, atMs: nowMs(), degraded: outages.current() })
+    bus.publish('health', { part: 'ingest', worker, startedAtMs, atMs: nowMs(), degraded: outages.current() })
   const outages = newOutages({ log, nowMs, onChange: () => health() })
-  health() // viewers learn at once that detection began anew
-  const ledger = newLedger({
-    register,
-    outages,
-    onDropped: () => counters.quarantineDropped.inc(),
-    contractorOf: (lift) => contractors.get(lift) ?? null,
-    publish: (alarm, occurrence) => bus.publish('alarm', { alarm, occurrence }),
-  })
+
+  const stopping = new AbortController()
+  let fail: (error: unknown) => void = () => {}
+  const failed = new Promise<never>((_, reject) => (fail = reject))
+  failed.catch(() => {}) // whoever awaits `failed` hears of it; nobody has to
+  const brokerHeard = { atMs: nowMs() }
+  const begin = async (held: readonly (HeldShare | undefined)[]): Promise<ShareWork[]> => {
+    const restored = await restore(o.register, journal.shareCount, held)
+    const works = await Promise.all(
+      restored.map((each, index) => {
+        const share = held[index]
+        const lifts = () => readLifts(o.register, journal.shareCount, share?.share ?? 0)
+        return startShareWork({ ...o, counters, outages, brokerHeard, held: share, readLifts: lifts }, each)
+      }),
+    )
+    for (const work of works) work.failed.catch(fail)
+    startedAtMs = nowMs()
+    health() // viewers learn at once that detection began anew
+    log.info('ingest.restored', {
+      shares: held.map((each) => each?.share ?? 0),
+      position: Math.min(...restored.map(({ checkpoint }) => checkpoint.position)),
+      liftCount: restored.reduce((sum, { lifts }) => sum + lifts.length, 0),
+      alarmCount: restored.reduce((sum, { openAlarms }) => sum + openAlarms.length, 0),
+    })
+    return works
+  }
+  const { works, stop } = await beginWork({ ...o, worker, outages, begin })
 
   const publishLive = (states: ReturnType<Fleet['all']>): void => {
     for (let index = 0; index < states.length; index += LIVE_ROWS_MAX)
       bus.publish('live', { atMs: nowMs(), states: states.slice(index, index + LIVE_ROWS_MAX) })
   }
-  const wanted = await bus.subscribe('live.wanted', () => publishLive(fleet.all()))
-  const liveTimer = setInterval(() => publishLive(fleet.takeChanged()), 1_000 / DELTAS_PER_SECOND_MAX)
+  const publishChanged = (): void => publishLive(works().flatMap(({ fleet }) => fleet.takeChanged()))
+  const wanted = await bus.subscribe('live.wanted', () => publishLive(works().flatMap(({ fleet }) => fleet.all())))
+  const liveTimer = setInterval(publishChanged, 1_000 / DELTAS_PER_SECOND_MAX)
   const healthTimer = setInterval(() => {
     const { degraded } = journal.status()
     if (degraded === undefined) outages.ended('journal')
     else outages.began('journal', degraded)
-    noteLag(o, counters)
+    const lags = works().map((work) => work.lag())
+    counters.detectLag.set(lags.reduce((sum, { detect }) => sum + detect, 0))
+    counters.telemetryLag.set(lags.reduce((sum, { telemetry }) => sum + telemetry, 0))
+    counters.shares.set(lags.length)
     health()
   }, HEALTH_EVERY_MS)
-
-  const stopping = new AbortController()
-  const { signal } = stopping
-  const detectReader = await journal.reader('detect', { after: position })
-  const telemetryReader = await journal.reader('telemetry')
-  const running = Promise.all([
-    detect({
-      ...o,
-      reader: detectReader,
-      fleet,
-      ledger,
-      outages,
-      counters,
-      reloadLifts,
-      position,
-      signal,
-      openAlarms,
-      journalStatus: () => journal.status(),
-    }),
-    storeTelemetry({
-      reader: telemetryReader,
-      telemetry: o.telemetry,
-      quarantine: (rows) => register.quarantine.put(rows),
-      outages,
-      counters,
-      log,
-      nowMs,
-      signal,
-    }),
-  ])
-  const failed = running.then(() => new Promise<never>(() => {}))
-  failed.catch(() => {}) // whoever awaits `failed` hears of it; nobody has to
 
   return {
     failed,
     async [Symbol.asyncDispose]() {
+      if (stopping.signal.aborted) return
       stopping.abort()
       clearInterval(liveTimer)
       clearInterval(healthTimer)
-      await running.catch(() => {})
-      publishLive(fleet.takeChanged())
+      const last = works()
+      await stop()
+      publishLive(last.flatMap(({ fleet }) => fleet.takeChanged()))
       await wanted[Symbol.asyncDispose]()
-      await detectReader[Symbol.asyncDispose]()
-      await telemetryReader[Symbol.asyncDispose]()
     },
   }
 }
 
-/** Brings back the states of the last checkpoint; tells from which position to go on, and which alarms stand open. */
-async function restore(
-  { register, log }: IngestOptions,
-  fleet: Fleet,
-  reloadLifts: () => Promise<void>,
-): Promise<{ position: number; openAlarms: Alarm[] }> {
-  await reloadLifts()
-  // Positions are never used twice, not even by a journal that was begun anew: the checkpoint's stays true.
-  const { position, lifts } = await register.liveStates.load()
-  fleet.restore(lifts)
-  fleet.takeChanged()
-  // An alarm that has returned waits for a person only: the rules have nothing more to say about it.
-  const states = ALARM_STATE_NAMES.filter((state) => ALARM_STATES[state].open && state !== 'returned-unacknowledged')
-  const openAlarms: Alarm[] = []
-  let after: string | null = null
-  do {
-    const page: Page<Alarm> = await register.alarms.list({
-      scope: { all: true },
-      states,
-      limit: 500,
-      ...(after === null ? {} : { after }),
-    })
-    openAlarms.push(...page.rows)
-    after = page.next
-  } while (after !== null)
-  log.info('ingest.restored', { position, liftCount: fleet.all().length, alarmCount: openAlarms.length })
-  return { position, openAlarms }
-}
-
-function noteLag({ journal }: IngestOptions, counters: ReturnType<typeof newCounters>): void {
-  const { lastPosition, committed } = journal.status()
-  counters.detectLag.set(Math.max(0, lastPosition - committed.detect))
-  counters.telemetryLag.set(Math.max(0, lastPosition - committed.telemetry))
+async function beginWork(
+  o: IngestOptions & {
+    worker: string
+    outages: ReturnType<typeof newOutages>
+    begin: (held: readonly (HeldShare | undefined)[]) => Promise<ShareWork[]>
+  },
+): Promise<Work> {
+  if (o.journal.shareCount > 1) {
+    const shares = new Shares({ ...o, shareCount: o.journal.shareCount })
+    await shares.begun
+    return { works: () => shares.works(), stop: () => shares.stop() }
+  }
+  // Nobody to share with: held from the start, without a lease.
+  const works = await o.begin([undefined])
+  return {
+    works: () => works,
+    async stop() {
+      for (const work of works) await work[Symbol.asyncDispose]()
+    },
+  }
 }

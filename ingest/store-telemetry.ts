@@ -25,6 +25,8 @@ type Options = {
   readonly counters: Counters
   readonly log: Log
   readonly nowMs: () => number
+  /** How many records were read and are not in the store yet. */
+  readonly onUnsettled: (count: number) => void
   readonly signal: AbortSignal
 }
 
@@ -38,12 +40,14 @@ export async function storeTelemetry(o: Options): Promise<void> {
     const records = await o.reader.read({ countMax: BATCH_COUNT_MAX, waitMs: 1_000, signal: o.signal })
     const last = records.at(-1)
     if (last === undefined) continue
+    o.onUnsettled(records.length)
     const items = records.flatMap((record): Item[] => {
       const decoded = decode(record)
       return decoded.ok ? [{ record, point: pointOf(decoded.value) }] : [] // detection puts the rest in quarantine
     })
     const isKept = (await keep(o, items)) && (await persist(o, () => o.reader.commit(last.position)))
     if (!isKept) return
+    o.onUnsettled(0)
     if (records.length < BATCH_COUNT_MAX) await wait(BATCH_EVERY_MS - (o.nowMs() - startedAtMs), o.signal)
   }
 }

@@ -3,7 +3,7 @@ import { open, type FileHandle } from 'node:fs/promises'
 import type { Log } from '#contract/log-events'
 import type { JournalReader, JournalRecord } from './journal.ts'
 import type { RecentRecords } from './recent-records.ts'
-import { readChunk, type Chunk, type Segment } from './segment-file.ts'
+import { readChunk, type Chunk, type Segment, type View } from './segment-file.ts'
 import type { SegmentLog } from './segment-log.ts'
 import type { Wakeups } from './wakeups.ts'
 
@@ -24,6 +24,7 @@ export class FileReader implements JournalReader {
   readonly #o: FileReaderOptions
   #after: number
   #place: Place | undefined
+  #view: View | undefined
   #handle: { readonly path: string; readonly file: FileHandle } | undefined
   readonly #closing = new AbortController()
   #reading: Promise<unknown> = Promise.resolve()
@@ -48,6 +49,11 @@ export class FileReader implements JournalReader {
 
   commit(position: number): Promise<void> {
     return this.#o.commit(position)
+  }
+
+  unread(): { count: number; atMs: number } {
+    const { firstPosition, lastPosition } = this.#o.segments
+    return { count: Math.max(0, lastPosition - Math.max(this.#after, firstPosition - 1)), atMs: performance.now() }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -87,11 +93,17 @@ export class FileReader implements JournalReader {
   async #nextFromDisk(countMax: number): Promise<JournalRecord[]> {
     const segments = this.#o.segments.segments
     const place = this.#placeOnDisk(segments)
+    if (place === undefined) {
+      // No file is left of what there was up to the newest position.
+      this.#after = this.#o.segments.lastPosition
+      return []
+    }
     const index = segments.indexOf(place.segment)
     const next = segments[index + 1]
     // Taken in one step: up to `endOffset` there is everything up to `newest`.
     const newest = next === undefined ? this.#o.segments.lastPosition : next.firstPosition - 1
     const query = {
+      mark: place.segment.mark,
       offset: place.offset,
       endOffset: place.segment.bytes,
       after: this.#after,
@@ -112,10 +124,10 @@ export class FileReader implements JournalReader {
     return chunk?.records ?? []
   }
 
-  #placeOnDisk(segments: readonly Segment[]): Place {
+  #placeOnDisk(segments: readonly Segment[]): Place | undefined {
     if (this.#place !== undefined && segments.includes(this.#place.segment)) return this.#place
     const segment = segments.findLast((each) => each.firstPosition <= this.#after + 1) ?? segments[0]
-    if (segment === undefined) throw new Error('a journal that has a newest record has a segment')
+    if (segment === undefined) return undefined
     this.#place = { segment, offset: 0, floor: segment.firstPosition - 1 }
     return this.#place
   }
@@ -126,7 +138,9 @@ export class FileReader implements JournalReader {
         await this.#leaveFile()
         this.#handle = { path: segment.path, file: await open(segment.path, 'r') }
       }
-      return await readChunk(this.#handle.file, query)
+      const chunk = await readChunk(this.#handle.file, query, this.#view)
+      this.#view = chunk.view
+      return chunk
     } catch (error) {
       // Dropped a moment ago: every consumer was done with it, so there is nothing to read in it.
       if (!this.#o.segments.segments.includes(segment)) return undefined
@@ -145,6 +159,7 @@ export class FileReader implements JournalReader {
   async #leaveFile(): Promise<void> {
     const handle = this.#handle
     this.#handle = undefined
+    this.#view = undefined
     await handle?.file.close()
   }
 }

@@ -1,4 +1,5 @@
 /** The journal as a stream of NATS JetStream, for several processes and machines. See README.md for what its disk promises. */
+import { setMaxListeners } from 'node:events'
 import {
   jetstream,
   jetstreamManager,
@@ -8,11 +9,17 @@ import {
 } from '@nats-io/jetstream'
 import type { NatsConnection } from '@nats-io/transport-node'
 import type { Log } from '#contract/log-events'
+import { SHARE_COUNT, shareOfTopic } from '#contract/shares'
+import { PLATFORM_TOPIC, readDeviceTopic } from '#contract/topics'
 import { NatsLink } from '#storage/nats/nats-link'
+import { Appends } from './appends.ts'
 import type { Done } from './batch.ts'
-import type { Journal, JournalConsumer, JournalEntry, JournalOptions, JournalReader, JournalStatus } from './journal.ts'
+import { JOURNAL_CONSUMERS, type JournalConsumer } from './consumers.ts'
+import type { Journal, JournalEntry, JournalOptions, JournalReader, JournalStatus } from './journal.ts'
+import { Lanes } from './lanes.ts'
+import { NatsPositions } from './nats-positions.ts'
 import { NatsReader } from './nats-reader.ts'
-import { ensureStreams, positionBase, positionSubject, readPositions, RECORD_SUBJECT, STREAM } from './nats-stream.ts'
+import { ensureStreams, positionBase, recordSubject, replicasFor, STREAM } from './nats-stream.ts'
 import { encodeRecord, recordBytes } from './record-codec.ts'
 import { Wakeups } from './wakeups.ts'
 
@@ -34,10 +41,12 @@ type Session = {
   readonly abort: AbortController
   readonly signal: AbortSignal
   readonly base: () => number
+  /** Copies that the streams are to have. */
+  readonly replicas: number
 }
-type Waiting = { readonly done: Done; readonly bytes: number; outcome?: { error: Error | undefined; position: number } }
 
 class NatsJournal implements Journal {
+  readonly shareCount: number
   readonly failed: Promise<never> = new Promise<never>(() => {})
   readonly #log: Log
   readonly #bytesMax: number
@@ -45,13 +54,12 @@ class NatsJournal implements Journal {
   readonly #sessions = new Wakeups()
   readonly #closing = new AbortController()
   readonly #readers = new Set<NatsReader>()
-  readonly #waiting: Waiting[] = []
-  #waitingBytes = 0
-  #refusedCount = 0
+  readonly #appends: Appends
+  readonly #lanes = new Lanes()
   #session: Session | undefined
   #base = 0
   #stream = { bytes: 0, firstSeq: 0, lastSeq: 0 }
-  #committed: Record<JournalConsumer, number> = { detect: 0, telemetry: 0 }
+  readonly #positions: NatsPositions
   #droppedThrough = 0
   #droppedAtMs = 0
   /** What the stream last refused with, until it is seen to be well again. */
@@ -62,6 +70,9 @@ class NatsJournal implements Journal {
 
   constructor(url: string, options: JournalOptions) {
     this.#log = options.log
+    this.shareCount = options.shareCount ?? SHARE_COUNT
+    this.#positions = new NatsPositions(this.shareCount)
+    this.#appends = new Appends(options.log)
     this.#bytesMax = options.bytesMax ?? BYTES_MAX
     this.#link = new NatsLink(url, {
       name: 'tiwang-journal',
@@ -76,41 +87,60 @@ class NatsJournal implements Journal {
     const reason = bytes === undefined ? 'the message is too large for the journal' : this.#refuseReason(bytes)
     const session = this.#session
     if (reason !== undefined || bytes === undefined || session === undefined) {
-      this.#refusedCount += 1
-      this.#tell(done, new Error(reason ?? 'the journal is away'), 0)
+      this.#appends.refuse(done, new Error(reason ?? 'the journal is away'))
       return
     }
-    const waiting: Waiting = { done, bytes }
-    this.#waiting.push(waiting)
-    this.#waitingBytes += bytes
     const buffer = Buffer.allocUnsafe(bytes)
     encodeRecord(buffer, 0, entry, 0)
-    const base = this.#base
-    const sentAfterSeq = this.#stream.lastSeq
-    session.client
-      .publish(RECORD_SUBJECT, buffer, { timeout: ACK_MS_MAX, retries: 1, expect: { streamName: STREAM } })
-      .then(
-        ({ seq }) => {
-          // A stream that was deleted and made anew counts from 1 again; its positions are known after the next look at it.
-          const isSame = base === this.#base && seq > sentAfterSeq
-          if (isSame) this.#noteSeq(seq)
-          this.#settle(waiting, isSame ? undefined : new Error('the journal stream was made anew'), base + seq)
-        },
-        (error: unknown) => this.#settle(waiting, this.#noteRefusal(error), 0),
+    if (entry.topic === PLATFORM_TOPIC) this.#appends.add(done, bytes, this.#publishToAll(session, buffer))
+    else {
+      const share = shareOfTopic(entry.topic, this.shareCount)
+      const name = readDeviceTopic(entry.topic)?.lift ?? entry.topic
+      this.#appends.add(
+        done,
+        bytes,
+        this.#lanes.run(name, () => this.#publish(session, share, buffer)),
       )
+    }
   }
 
-  async reader(consumer: JournalConsumer, o?: { after?: number }): Promise<JournalReader> {
+  /** What the platform itself says concerns every lift: whoever reads a share finds it there. */
+  #publishToAll(session: Session, buffer: Buffer): Promise<number | Error> {
+    const answers = Array.from({ length: this.shareCount }, (_, share) => this.#publish(session, share, buffer))
+    return Promise.all(answers).then(
+      (positions) => Math.max(...positions),
+      (error: unknown) => (error instanceof Error ? error : new Error(String(error))),
+    )
+  }
+
+  /** The position under which the stream has kept it; rejects with what it said instead. */
+  async #publish(session: Session, share: number, buffer: Buffer): Promise<number> {
+    const base = this.#base
+    const sentAfterSeq = this.#stream.lastSeq
+    const subject = recordSubject(this.shareCount, share)
+    const options = { timeout: ACK_MS_MAX, retries: 1, expect: { streamName: STREAM } }
+    const { seq } = await session.client.publish(subject, buffer, options).catch((error: unknown) => {
+      throw this.#noteRefusal(error)
+    })
+    // A stream that was deleted and made anew counts from 1 again; its positions are known after the next look at it.
+    if (base !== this.#base || seq <= sentAfterSeq) throw new Error('the journal stream was made anew')
+    this.#noteSeq(seq)
+    return base + seq
+  }
+
+  async reader(consumer: JournalConsumer, o?: { after?: number; share?: number }): Promise<JournalReader> {
     if (this.#closing.signal.aborted) throw new Error('the journal is closed')
+    const share = o?.share ?? 0
     const reader = new NatsReader({
       after: o?.after,
+      subject: recordSubject(this.shareCount, share),
+      shareCount: this.shareCount,
       log: this.#log,
       session: () => this.#session,
       sessions: this.#sessions,
-      committed: () => this.#committed[consumer],
-      lastPosition: () => this.#lastPosition(),
+      committed: () => this.#positions.of(consumer, share),
       onTaken: (position) => this.#noteSeq(position - this.#base),
-      commit: (position) => this.#commit(consumer, position),
+      commit: (position) => this.#commit(consumer, share, position),
       onClosed: (closed) => this.#readers.delete(closed),
     })
     this.#readers.add(reader)
@@ -118,14 +148,17 @@ class NatsJournal implements Journal {
   }
 
   status(): JournalStatus {
+    const degraded =
+      this.#session === undefined ? (this.#link.downReason ?? 'not connected to NATS yet') : this.#refusal?.reason
     return {
       bytes: this.#stream.bytes,
       firstPosition: this.#base + this.#stream.firstSeq,
       lastPosition: this.#lastPosition(),
-      committed: { ...this.#committed },
-      refusedCount: this.#refusedCount,
-      degraded:
-        this.#session === undefined ? (this.#link.downReason ?? 'not connected to NATS yet') : this.#refusal?.reason,
+      committed: this.#positions.lowest(),
+      refusedCount: this.#appends.refusedCount,
+      takes: degraded === undefined ? 'all' : 'nothing',
+      degraded,
+      oldestNeededAtMs: undefined,
     }
   }
 
@@ -141,7 +174,7 @@ class NatsJournal implements Journal {
     this.#closing.abort()
     for (const reader of [...this.#readers]) await reader[Symbol.asyncDispose]()
     const deadlineMs = performance.now() + CLOSE_MS_MAX
-    while (this.#waiting.length > 0 && performance.now() < deadlineMs)
+    while (this.#appends.count > 0 && performance.now() < deadlineMs)
       await new Promise((resolve) => setTimeout(resolve, 10))
     await this.#link[Symbol.asyncDispose]()
     this.#session?.abort.abort()
@@ -160,28 +193,9 @@ class NatsJournal implements Journal {
   #refuseReason(bytes: number): string | undefined {
     if (this.#closing.signal.aborted) return 'the journal is closed'
     if (this.#session === undefined) return this.#link.downReason ?? 'the journal is away'
-    if (this.#waiting.length >= WAITING_COUNT_MAX || this.#waitingBytes + bytes > WAITING_BYTES_MAX)
+    if (this.#appends.count >= WAITING_COUNT_MAX || this.#appends.bytes + bytes > WAITING_BYTES_MAX)
       return 'too much waits for the journal stream'
     return undefined
-  }
-
-  /** Answers come in any order when some fail; callers hear in the order of their calls. */
-  #settle(waiting: Waiting, error: Error | undefined, position: number): void {
-    waiting.outcome = { error, position }
-    for (let head = this.#waiting[0]; head?.outcome !== undefined; head = this.#waiting[0]) {
-      this.#waiting.shift()
-      this.#waitingBytes -= head.bytes
-      if (head.outcome.error !== undefined) this.#refusedCount += 1
-      this.#tell(head.done, head.outcome.error, head.outcome.error === undefined ? head.outcome.position : 0)
-    }
-  }
-
-  #tell(done: Done, error: Error | undefined, position: number): void {
-    try {
-      done(error, position)
-    } catch (thrown) {
-      this.#log.error('journal.callerThrew', { error: thrown })
-    }
   }
 
   #noteRefusal(cause: unknown): Error {
@@ -198,9 +212,15 @@ class NatsJournal implements Journal {
   async #onUp(connection: NatsConnection): Promise<void> {
     const manager = await jetstreamManager(connection, { timeout: ACK_MS_MAX, checkAPI: false })
     const client = jetstream(connection, { timeout: ACK_MS_MAX })
-    await this.#refresh(manager)
+    const replicas = replicasFor({
+      serverCount: this.#link.serverCount,
+      cluster: connection.info?.cluster,
+      clusterServerCount: connection.info?.connect_urls?.length ?? 0,
+    })
+    await this.#refresh(manager, replicas)
     const abort = new AbortController()
-    this.#session = { client, manager, abort, signal: abort.signal, base: () => this.#base }
+    setMaxListeners(2 * JOURNAL_CONSUMERS.length * this.shareCount, abort.signal) // each reader listens
+    this.#session = { client, manager, abort, signal: abort.signal, base: () => this.#base, replicas }
     this.#refusal = undefined
     const { degraded: _, ...status } = this.status()
     if (this.#wasOpened) this.#log.info('journal.recovered', status)
@@ -217,17 +237,14 @@ class NatsJournal implements Journal {
     this.#isAway = true
   }
 
-  async #refresh(manager: JetStreamManager): Promise<void> {
-    const info = await ensureStreams(manager, this.#bytesMax)
+  async #refresh(manager: JetStreamManager, replicas: number): Promise<void> {
+    const info = await ensureStreams(manager, { bytesMax: this.#bytesMax, shareCount: this.shareCount, replicas })
     const { bytes, first_seq: firstSeq, last_seq: lastSeq } = info.state
     // An answer may be older than an acknowledgement; but a stream that was made anew counts from its own beginning.
     const isSame = this.#base === positionBase(info)
     this.#base = positionBase(info)
     this.#stream = { bytes, firstSeq, lastSeq: isSame ? Math.max(lastSeq, this.#stream.lastSeq) : lastSeq }
-    const positions = await readPositions(manager)
-    // A commit of this process may be newer than what was just read.
-    for (const consumer of ['detect', 'telemetry'] as const)
-      this.#committed[consumer] = Math.max(this.#committed[consumer], positions[consumer])
+    await this.#positions.look(manager, this.#session === undefined)
   }
 
   /** Once a second: sizes and positions, which other processes change too; drops what every consumer is done with. */
@@ -237,7 +254,7 @@ class NatsJournal implements Journal {
       const session = this.#session
       if (session === undefined) continue
       try {
-        await this.#refresh(session.manager)
+        await this.#refresh(session.manager, session.replicas)
         await this.#drop(session.manager)
         this.#noteWell()
       } catch (error) {
@@ -254,7 +271,7 @@ class NatsJournal implements Journal {
   }
 
   async #drop(manager: JetStreamManager): Promise<void> {
-    const through = Math.min(this.#committed.detect, this.#committed.telemetry)
+    const through = Math.min(...Object.values(this.#positions.lowest()))
     const isDue = performance.now() - this.#droppedAtMs >= DROP_MS || this.#refusal?.isFull === true
     if (!isDue || through <= this.#droppedThrough || through <= this.#base) return
     await manager.streams.purge(STREAM, { seq: through - this.#base + 1 })
@@ -268,14 +285,13 @@ class NatsJournal implements Journal {
     }
   }
 
-  async #commit(consumer: JournalConsumer, position: number): Promise<void> {
+  async #commit(consumer: JournalConsumer, share: number, position: number): Promise<void> {
     if (!Number.isSafeInteger(position)) throw new Error(`${position} is no position`)
     // Nobody is done with what is not there yet, whatever he remembers of an earlier stream.
     const kept = Math.min(position, this.#lastPosition())
-    if (kept <= this.#committed[consumer]) return
+    if (kept <= this.#positions.of(consumer, share)) return
     if (this.#session === undefined) throw new Error(this.#link.downReason ?? 'the journal is away')
-    await this.#session.client.publish(positionSubject(consumer), String(kept), { timeout: ACK_MS_MAX })
-    this.#committed[consumer] = Math.max(this.#committed[consumer], kept)
+    await this.#positions.keep(this.#session.client, consumer, share, kept)
   }
 }
 

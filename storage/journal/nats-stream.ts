@@ -1,4 +1,4 @@
-/** The two JetStream streams of the journal: the records, and how far each consumer is. */
+/** The two JetStream streams of the journal: the records by share, and how far each consumer is in each share. */
 import {
   DiscardPolicy,
   JetStreamApiCodes,
@@ -9,52 +9,95 @@ import {
   type StreamConfig,
   type StreamInfo,
 } from '@nats-io/jetstream'
-import type { JournalConsumer } from './journal.ts'
-import { JOURNAL_CONSUMERS } from './consumers.ts'
+import { JOURNAL_CONSUMERS, type JournalConsumer } from './consumers.ts'
 
 export const STREAM = 'TIWANG_JOURNAL'
-export const RECORD_SUBJECT = 'tiwang.journal'
 const POSITION_STREAM = 'TIWANG_JOURNAL_POSITIONS'
-export const positionSubject = (consumer: JournalConsumer) => `tiwang.position.${consumer}`
+/** Copies of each record in a cluster: one server may fail and nothing is lost. */
+const CLUSTER_REPLICAS = 3
 
+/** The number of shares is part of the name: a process that counts them differently is refused by the stream. */
+export const recordSubject = (shareCount: number, share: number | '*') => `tiwang.journal.${shareCount}.${share}`
+export const positionSubject = (consumer: JournalConsumer | '*', shareCount: number | '*', share: number | '*') =>
+  `tiwang.position.${consumer}.${shareCount}.${share}`
+
+export type StreamForm = {
+  readonly bytesMax: number
+  readonly shareCount: number
+  /** 1, or 3 in a cluster of three servers or more. */
+  readonly replicas: number
+}
 type NamedConfig = Partial<StreamConfig> & { name: string }
 
 /** When it is full it refuses: what a consumer has not taken is never dropped to make room. */
-const recordStream = (bytesMax: number): NamedConfig => ({
+const recordStream = ({ bytesMax, shareCount, replicas }: StreamForm): NamedConfig => ({
   name: STREAM,
-  subjects: [RECORD_SUBJECT],
+  subjects: [recordSubject(shareCount, '*')],
   storage: StorageType.File,
   retention: RetentionPolicy.Limits,
   discard: DiscardPolicy.New,
   max_bytes: bytesMax,
+  num_replicas: replicas,
 })
-const POSITIONS: NamedConfig = {
+const positionStream = ({ replicas }: StreamForm): NamedConfig => ({
   name: POSITION_STREAM,
-  subjects: [positionSubject('*' as JournalConsumer)],
+  subjects: [positionSubject('*', '*', '*')],
   storage: StorageType.File,
   retention: RetentionPolicy.Limits,
   discard: DiscardPolicy.Old,
   max_msgs_per_subject: 1,
+  num_replicas: replicas,
+})
+
+/**
+ * How many copies the streams should have. Servers that the URL names together must be one cluster: otherwise each of them
+ * would hold a journal of its own, and what one has acknowledged the next would not know.
+ */
+export function replicasFor(o: {
+  serverCount: number
+  cluster: string | undefined
+  clusterServerCount: number
+}): number {
+  if (o.serverCount > 1 && o.cluster === undefined)
+    throw new Error(
+      'the NATS servers of the URL are not one cluster; give them routes to one another, or name one of them',
+    )
+  return Math.max(o.serverCount, o.clusterServerCount) >= CLUSTER_REPLICAS ? CLUSTER_REPLICAS : 1
 }
 
 const isMissing = (error: unknown) =>
   error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound
 
 async function ensureStream(manager: JetStreamManager, config: NamedConfig): Promise<StreamInfo> {
+  let info: StreamInfo
   try {
-    const info = await manager.streams.info(config.name)
-    if (config.max_bytes === undefined || config.max_bytes === info.config.max_bytes) return info
-    return await manager.streams.update(config.name, { max_bytes: config.max_bytes })
+    info = await manager.streams.info(config.name)
   } catch (error) {
     if (!isMissing(error)) throw error
     return manager.streams.add(config)
   }
+  const changes: Partial<StreamConfig> = {}
+  if (config.max_bytes !== undefined && config.max_bytes !== info.config.max_bytes) changes.max_bytes = config.max_bytes
+  if (config.subjects !== undefined && config.subjects.join() !== info.config.subjects.join()) {
+    if (info.state.messages > 0 && config.name === STREAM)
+      throw new Error(
+        `the stream ${STREAM} is divided differently (${info.config.subjects.join()}). ` +
+          'Let the version that wrote it work off what is in it, then start this one.',
+      )
+    changes.subjects = config.subjects
+  }
+  if (Object.keys(changes).length > 0) info = await manager.streams.update(config.name, changes)
+  // Never fewer: a cluster that is short of a server keeps the copies that it is to have.
+  if ((config.num_replicas ?? 1) <= info.config.num_replicas) return info
+  // More copies are a wish: a stream that has fewer keeps working, and the next look at it asks again.
+  const more = { num_replicas: config.num_replicas ?? 1 }
+  return manager.streams.update(config.name, more).catch(() => info)
 }
 
-/** Makes the streams when they are not there, and brings the size bound up to date. */
-export async function ensureStreams(manager: JetStreamManager, bytesMax: number): Promise<StreamInfo> {
-  await ensureStream(manager, POSITIONS)
-  return ensureStream(manager, recordStream(bytesMax))
+/** Makes the streams when they are not there, and brings their form up to date. */
+export async function ensureStreams(manager: JetStreamManager, form: StreamForm): Promise<StreamInfo> {
+  await ensureStream(manager, positionStream(form))
+  return ensureStream(manager, recordStream(form))
 }
 
 /**
@@ -63,12 +106,25 @@ export async function ensureStreams(manager: JetStreamManager, bytesMax: number)
  */
 export const positionBase = (info: StreamInfo) => Date.parse(info.created) * 1000
 
-export async function readPositions(manager: JetStreamManager): Promise<Record<JournalConsumer, number>> {
-  const positions = { detect: 0, telemetry: 0 }
-  for (const consumer of JOURNAL_CONSUMERS) {
-    const message = await manager.streams.getMessage(POSITION_STREAM, { last_by_subj: positionSubject(consumer) })
-    const position = message === null ? 0 : Number(message.string())
-    if (Number.isSafeInteger(position)) positions[consumer] = position
-  }
+/** For each consumer, what it is done with in each share; 0 where it never said so. */
+export type Positions = Record<JournalConsumer, number[]>
+
+export const noPositions = (shareCount: number): Positions => ({
+  detect: Array.from({ length: shareCount }, () => 0),
+  telemetry: Array.from({ length: shareCount }, () => 0),
+})
+
+export async function readPositions(manager: JetStreamManager, shareCount: number): Promise<Positions> {
+  const positions = noPositions(shareCount)
+  await Promise.all(
+    JOURNAL_CONSUMERS.flatMap((consumer) =>
+      positions[consumer].map(async (_, share) => {
+        const subject = positionSubject(consumer, shareCount, share)
+        const message = await manager.streams.getMessage(POSITION_STREAM, { last_by_subj: subject })
+        const position = message === null ? 0 : Number(message.string())
+        if (Number.isSafeInteger(position)) positions[consumer][share] = position
+      }),
+    ),
+  )
   return positions
 }

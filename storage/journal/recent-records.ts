@@ -2,6 +2,7 @@
  * The newest durable records, as they were written: a consumer that is up to date never reads the disk. Bounded; what falls
  * out is on disk.
  */
+import { MARK_BYTES } from './frames.ts'
 import type { JournalRecord } from './journal.ts'
 import { claimedBytes, decodeRecord, positionAt } from './record-codec.ts'
 import type { Segment } from './segment-file.ts'
@@ -66,8 +67,9 @@ export class RecentRecords {
         last = block
         at = 0
       }
-      if (positionAt(block.bytes, at) > after) records.push(decodeRecord(block.bytes, at))
-      at += claimedBytes(block.bytes, at, block.bytes.length) ?? block.bytes.length
+      const recordAt = at + MARK_BYTES
+      if (positionAt(block.bytes, recordAt) > after) records.push(decodeRecord(block.bytes, recordAt))
+      at = recordAt + (claimedBytes(block.bytes, recordAt, block.bytes.length) ?? block.bytes.length)
     }
     return last === undefined ? undefined : { records, segment: last.segment, offset: last.offset + at }
   }

@@ -1,8 +1,10 @@
-/** The segments of one folder: appends to the last, begins a new one when it is full or broken, drops the oldest. */
+/** The segments of one folder: appends to the last, begins a new one when it is full, old or broken, drops the oldest. */
 import { open, rm, truncate, type FileHandle } from 'node:fs/promises'
 import type { Log } from '#contract/log-events'
-import { RECORD_BYTES_MAX } from './record-codec.ts'
-import { listSegments, readChunk, segmentPath, syncFolder, type Segment } from './segment-file.ts'
+import { errorCode } from './disk-errors.ts'
+import { FRAME_BYTES_MAX, newMark, type Mark } from './frames.ts'
+import { listSegments, segmentPath, syncFolder, type Segment } from './segment-file.ts'
+import { firstRecordAtMs, scanSegment } from './segment-scan.ts'
 
 /** Most that one write may bring. What a crash can tear is never more, because every write is synced before the next. */
 export const BATCH_BYTES_MAX = 4 * 1024 * 1024
@@ -12,42 +14,51 @@ const TRIAL_BYTES = 64 * 1024
 type SegmentLogOptions = {
   readonly folder: string
   readonly segmentBytesMax: number
+  /** A segment that was begun longer ago than this is followed by a new one, so that it can be dropped. */
+  readonly segmentAgeMsMax: number
   /** Position of the first record when the folder has none. */
   readonly firstPosition: number
   /** How far some consumer is: the newest position that is known of when no record is left. */
   readonly committedPosition: number
+  readonly nowMs: () => number
   readonly log: Log
+}
+/** What the log must know of a batch. */
+type NewRecords = {
+  readonly bytes: Buffer
+  readonly firstPosition: number
+  readonly lastPosition: number
+  readonly firstAtMs: number
 }
 
 export class SegmentLog implements AsyncDisposable {
   readonly #o: SegmentLogOptions
   readonly #segments: Segment[] = []
+  /** Before every record that this process appends. */
+  readonly mark: Mark
   #handle: FileHandle | undefined
+  /** When the segment that is written to was begun. */
+  #beganAtMs = 0
   #bytes = 0
   #lastPosition = 0
 
-  private constructor(o: SegmentLogOptions) {
+  private constructor(o: SegmentLogOptions, segments: readonly Segment[]) {
     this.#o = o
+    this.#segments.push(...segments)
+    this.mark = segments.at(-1)?.mark ?? newMark()
+    for (const segment of segments) this.#bytes += segment.bytes
   }
 
   /**
    * Reads the last segment through and trusts the others by name, so that opening takes the same time however much there
-   * is. A torn tail is cut off.
+   * is. A torn tail is cut off. Needs no room on the disk: a new segment is begun by the first append that needs one.
    */
   static async open(o: SegmentLogOptions): Promise<SegmentLog> {
-    const log = new SegmentLog(o)
-    log.#segments.push(...(await listSegments(o.folder)))
-    for (const segment of log.#segments) log.#bytes += segment.bytes
+    const log = new SegmentLog(o, await listSegments(o.folder))
     const last = log.#segments.at(-1)
-    if (last === undefined) {
-      await log.#begin(o.firstPosition)
-      return log
-    }
-    const isWhole = await log.#openLast(last)
+    if (last !== undefined) await log.#openLast(last)
     for (let i = log.#segments.length - 2; i >= 0 && log.#lastPosition === 0; i -= 1) await log.#scanPositions(i)
     log.#lastPosition ||= o.committedPosition
-    // What cannot be read to its end is not written to either.
-    if (!isWhole) await log.#begin(Math.max(log.nextPosition, o.committedPosition + 1))
     return log
   }
 
@@ -58,7 +69,7 @@ export class SegmentLog implements AsyncDisposable {
     return this.#bytes
   }
   get firstPosition(): number {
-    return this.#segments[0]?.firstPosition ?? this.#lastPosition + 1
+    return this.#segments[0]?.firstPosition ?? this.nextPosition
   }
   /** Position of the newest durable record. */
   get lastPosition(): number {
@@ -67,38 +78,48 @@ export class SegmentLog implements AsyncDisposable {
 
   /** Smallest position that was never given to a record. */
   get nextPosition(): number {
-    return Math.max(this.#lastPosition + 1, this.#segments.at(-1)?.firstPosition ?? 1)
+    const last = this.#segments.at(-1)
+    if (last === undefined) return Math.max(this.#lastPosition + 1, this.#o.firstPosition)
+    // A new segment beside one that is not written to must not have its name.
+    return Math.max(this.#lastPosition + 1, this.#handle === undefined ? last.firstPosition + 1 : last.firstPosition)
   }
 
-  /** Makes one batch durable and says where it lies. After a rejection only `recover` may follow. */
-  async append(
-    batch: Buffer,
-    firstPosition: number,
-    lastPosition: number,
-  ): Promise<{ segment: Segment; offset: number }> {
-    const { segment: active, handle } = await this.#room(batch.length, firstPosition)
+  /** Makes one batch durable and says where it lies. After a rejection only `giveUp` or `recover` may follow. */
+  async append(batch: NewRecords): Promise<{ segment: Segment; offset: number }> {
+    const { segment: active, handle } = await this.#room(batch.bytes.length, batch.firstPosition)
     const offset = active.bytes
-    await writeAll(handle, batch, offset)
+    await writeAll(handle, batch.bytes, offset)
     await handle.datasync()
-    active.bytes += batch.length
-    this.#bytes += batch.length
-    this.#lastPosition = lastPosition
+    if (offset === 0) active.firstAtMs = batch.firstAtMs
+    active.bytes += batch.bytes.length
+    this.#bytes += batch.bytes.length
+    this.#lastPosition = batch.lastPosition
     return { segment: active, offset }
   }
 
   /**
-   * After a failed append: gives up the segment, cuts off what was not acknowledged and begins a new one whose disk is
-   * tried first. Rejects while that is not possible. A file that failed to sync is not synced again: the kernel may have
-   * thrown the pages away and would report success.
+   * After a failed append: leaves the segment and cuts off what was not acknowledged. The next append begins a new one. A
+   * file that failed to sync is not synced again: the kernel may have thrown the pages away and would report success.
    */
-  async recover(nextPosition: number): Promise<void> {
+  async giveUp(): Promise<void> {
     await this.#handle?.close().catch(() => {})
     this.#handle = undefined
     const broken = this.#segments.at(-1)
-    if (broken !== undefined && broken.bytes === 0) {
+    if (broken === undefined) return
+    if (broken.bytes === 0) {
       await rm(broken.path, { force: true })
       this.#segments.pop()
-    } else if (broken !== undefined) await truncate(broken.path, broken.bytes).catch(ignoreMissing)
+      return
+    }
+    await truncate(broken.path, broken.bytes).catch((error: unknown) => {
+      // What stays behind was not acknowledged and does no harm; a disk that refuses this may still take a new file.
+      this.#o.log.debug('journal.degraded', { path: broken.path, error })
+    })
+  }
+
+  /** Gives the segment up and begins a new one whose disk is tried first. Rejects while that is not possible. */
+  async recover(nextPosition: number): Promise<void> {
+    await this.giveUp()
     await this.#begin(nextPosition, async (handle) => {
       await writeAll(handle, Buffer.alloc(TRIAL_BYTES), 0)
       await handle.datasync()
@@ -118,6 +139,13 @@ export class SegmentLog implements AsyncDisposable {
     }
   }
 
+  /** `receivedAtMs` of the first record of the segment in which the record behind `position` lies. */
+  async segmentAtMs(position: number): Promise<number | undefined> {
+    const segment = this.#segments.findLast((each) => each.firstPosition <= position + 1) ?? this.#segments[0]
+    if (segment !== undefined) segment.firstAtMs ??= await firstRecordAtMs(segment)
+    return segment?.firstAtMs
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#handle?.close()
     this.#handle = undefined
@@ -127,8 +155,10 @@ export class SegmentLog implements AsyncDisposable {
   async #room(bytes: number, firstPosition: number): Promise<{ segment: Segment; handle: FileHandle }> {
     const segment = this.#segments.at(-1)
     const handle = this.#handle
-    if (segment === undefined || handle === undefined) throw new Error('no segment is open')
-    if (segment.bytes === 0 || segment.bytes + bytes <= this.#o.segmentBytesMax) return { segment, handle }
+    if (segment === undefined || handle === undefined) return this.#begin(firstPosition)
+    const isOld = this.#o.nowMs() - this.#beganAtMs > this.#o.segmentAgeMsMax
+    const fits = segment.bytes + bytes <= this.#o.segmentBytesMax
+    if (segment.bytes === 0 || (fits && !isOld)) return { segment, handle }
     this.#handle = undefined
     await handle.close()
     return this.#begin(firstPosition)
@@ -138,8 +168,12 @@ export class SegmentLog implements AsyncDisposable {
     firstPosition: number,
     trial?: (handle: FileHandle) => Promise<void>,
   ): Promise<{ segment: Segment; handle: FileHandle }> {
-    const path = segmentPath(this.#o.folder, firstPosition)
-    const handle = await open(path, 'wx')
+    const path = segmentPath(this.#o.folder, firstPosition, this.mark)
+    const handle = await open(path, 'wx').catch(async (error: unknown) => {
+      // What an attempt before this one could not remove. Nothing was ever acknowledged from it.
+      if (errorCode(error) === 'EEXIST') await rm(path, { force: true })
+      throw error
+    })
     try {
       await trial?.(handle)
       await syncFolder(this.#o.folder)
@@ -149,31 +183,36 @@ export class SegmentLog implements AsyncDisposable {
       throw error
     }
     this.#handle = handle
-    const segment = { path, firstPosition, bytes: 0 }
+    this.#beganAtMs = this.#o.nowMs()
+    const segment = { path, firstPosition, mark: this.mark, bytes: 0, firstAtMs: undefined }
     this.#segments.push(segment)
     return { segment, handle }
   }
 
-  /** Opens the last segment for appending; false when there is damage in it that is not a torn tail. */
-  async #openLast(last: Segment): Promise<boolean> {
-    const handle = await open(last.path, 'r+')
-    const { goodOffset, lastPosition } = await this.#scan(handle, last, Infinity)
-    this.#lastPosition = lastPosition
-    const restBytes = last.bytes - goodOffset
-    const isTail = restBytes <= BATCH_BYTES_MAX + RECORD_BYTES_MAX
-    if (restBytes > 0 && isTail) {
-      this.#o.log.warn('journal.tornTail', { path: last.path, offset: goodOffset, bytes: restBytes })
-      await handle.truncate(goodOffset)
-      last.bytes = goodOffset
-      this.#bytes -= restBytes
-    } else if (restBytes > 0)
-      this.#o.log.error('journal.damaged', { path: last.path, offset: goodOffset, bytes: restBytes })
-    // What a killed process wrote and did not sync is readable now; a consumer must not act on what a power cut can undo.
-    await handle.sync()
-    await syncFolder(this.#o.folder)
-    if (isTail) this.#handle = handle
-    else await handle.close()
-    return isTail
+  /** Reads the last segment and leaves it open for appending, unless what cannot be read at its end is more than a torn tail. */
+  async #openLast(last: Segment): Promise<void> {
+    const { log, folder } = this.#o
+    const handle = await open(last.path, last.mark === undefined ? 'r' : 'r+')
+    try {
+      const { goodOffset, lastPosition } = await scanSegment(handle, last, Infinity, log)
+      this.#lastPosition = lastPosition
+      const restBytes = last.bytes - goodOffset
+      const isTail = last.mark !== undefined && restBytes <= BATCH_BYTES_MAX + FRAME_BYTES_MAX
+      if (restBytes > 0 && isTail) {
+        log.warn('journal.tornTail', { path: last.path, offset: goodOffset, bytes: restBytes })
+        await handle.truncate(goodOffset)
+        last.bytes = goodOffset
+        this.#bytes -= restBytes
+      } else if (restBytes > 0) log.error('journal.damaged', { path: last.path, offset: goodOffset, bytes: restBytes })
+      // What a killed process wrote and did not sync is readable now; a consumer must not act on what a power cut can undo.
+      await handle.sync()
+      await syncFolder(folder)
+      // What cannot be read to its end is not written to either.
+      if (isTail) this.#handle = handle
+      this.#beganAtMs = last.firstAtMs ?? this.#o.nowMs()
+    } finally {
+      if (this.#handle !== handle) await handle.close()
+    }
   }
 
   /** Only when the last segment has no record: the newest position is further back. */
@@ -183,37 +222,11 @@ export class SegmentLog implements AsyncDisposable {
     if (segment === undefined) return
     const handle = await open(segment.path, 'r')
     try {
-      this.#lastPosition = (await this.#scan(handle, segment, before)).lastPosition
+      this.#lastPosition = (await scanSegment(handle, segment, before, this.#o.log)).lastPosition
     } finally {
       await handle.close()
     }
   }
-
-  async #scan(
-    handle: FileHandle,
-    segment: Segment,
-    before: number,
-  ): Promise<{ goodOffset: number; lastPosition: number }> {
-    let offset = 0
-    let floor = segment.firstPosition - 1
-    let lastPosition = 0
-    while (offset < segment.bytes) {
-      const query = { offset, endOffset: segment.bytes, after: Infinity, floor, before, countMax: Infinity }
-      const chunk = await readChunk(handle, query)
-      if (chunk.lastPosition > floor) lastPosition = floor = chunk.lastPosition
-      offset = chunk.offset
-      if (chunk.stop === 'end') break
-      if (chunk.stop === 'more') continue
-      if (chunk.resumeOffset === undefined) break
-      this.#o.log.error('journal.damaged', { path: segment.path, offset, bytes: chunk.resumeOffset - offset })
-      offset = chunk.resumeOffset
-    }
-    return { goodOffset: offset, lastPosition }
-  }
-}
-
-function ignoreMissing(error: unknown): void {
-  if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
 }
 
 async function writeAll(handle: FileHandle, bytes: Buffer, offset: number): Promise<void> {

@@ -7,7 +7,7 @@ import { connect, type NatsConnection } from '@nats-io/transport-node'
 const CONNECT_MS_MAX = 3_000
 const RETRY_MS = [250, 500, 1_000, 2_000, 4_000] as const
 /** A server that does not answer two pings in a row is gone. */
-const PING_MS = 5_000
+const PING_MS = 3_000
 
 export type NatsLinkOptions = {
   readonly name: string
@@ -17,21 +17,24 @@ export type NatsLinkOptions = {
   readonly onDown: (reason: string) => void
 }
 
-/** `nats://[user:password@]host:port`. The password never comes back in an error. */
-function serverOf(url: string): { servers: string; user?: string; pass?: string } {
-  let parsed: URL
-  try {
-    parsed = new URL(url)
-  } catch {
-    throw new Error('the NATS URL must be nats://[user:password@]host:port')
-  }
-  const servers = `${parsed.hostname}:${parsed.port === '' ? '4222' : parsed.port}`
-  if (parsed.username === '') return { servers }
-  return { servers, user: decodeURIComponent(parsed.username), pass: decodeURIComponent(parsed.password) }
+type Servers = { readonly servers: readonly string[]; readonly user?: string; readonly pass?: string }
+
+const DEFAULT_PORT = '4222'
+const URL_FORM = /^nats:\/\/(?:([^@/]*)@)?([^@/?#]+)\/?$/
+
+/** `nats://[user:password@]host:port[,host:port…]`, the servers of one cluster. The password never comes back in an error. */
+export function natsServersOf(url: string): Servers {
+  const [, person, hosts] = URL_FORM.exec(url) ?? []
+  const servers = hosts?.split(',').map((host) => (/:\d+$/.test(host) ? host : `${host}:${DEFAULT_PORT}`)) ?? []
+  if (servers.length === 0 || servers.some((server) => !URL.canParse(`nats://${server}`)))
+    throw new Error('the NATS URL must be nats://[user:password@]host:port, or with several: host:port,host:port,…')
+  if (person === undefined) return { servers }
+  const [user = '', ...rest] = person.split(':')
+  return { servers, user: decodeURIComponent(user), pass: decodeURIComponent(rest.join(':')) }
 }
 
 export class NatsLink implements AsyncDisposable {
-  readonly #server: ReturnType<typeof serverOf>
+  readonly #servers: Servers
   readonly #o: NatsLinkOptions
   readonly #loop: Promise<void>
   #connection: NatsConnection | undefined
@@ -40,11 +43,15 @@ export class NatsLink implements AsyncDisposable {
   #wake: (() => void) | undefined
 
   constructor(url: string, o: NatsLinkOptions) {
-    this.#server = serverOf(url)
+    this.#servers = natsServersOf(url)
     this.#o = o
     this.#loop = this.#run()
   }
 
+  /** How many servers the URL names. */
+  get serverCount(): number {
+    return this.#servers.servers.length
+  }
   /** The connection that works now. */
   get connection(): NatsConnection | undefined {
     return this.#reason === undefined ? this.#connection : undefined
@@ -61,22 +68,27 @@ export class NatsLink implements AsyncDisposable {
     await this.#loop
   }
 
+  /** The servers in turn; a pause only when none of them could be used. */
   async #run(): Promise<void> {
-    let attempt = 0
-    while (!this.#isClosing) {
-      const wasUp = await this.#connectOnce()
-      attempt = wasUp ? 0 : attempt + 1
-      if (!this.#isClosing) await this.#pause(RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)] ?? CONNECT_MS_MAX)
+    const { servers } = this.#servers
+    let failedCount = 0
+    for (let turn = 0; !this.#isClosing; turn += 1) {
+      const wasUp = await this.#connectOnce(servers[turn % servers.length] ?? '')
+      failedCount = wasUp ? 0 : failedCount + 1
+      const isRoundOver = failedCount === 0 || failedCount % servers.length === 0
+      const round = Math.floor(failedCount / servers.length)
+      if (!this.#isClosing && isRoundOver) await this.#pause(RETRY_MS[Math.min(round, RETRY_MS.length - 1)] ?? 0)
     }
   }
 
   /** One connection from beginning to end; true when it worked for a while. */
-  async #connectOnce(): Promise<boolean> {
+  async #connectOnce(server: string): Promise<boolean> {
     let wasUp = false
     let reason: string
     try {
       this.#connection = await connect({
-        ...this.#server,
+        ...this.#servers,
+        servers: [server],
         name: this.#o.name,
         timeout: CONNECT_MS_MAX,
         reconnect: false,
@@ -98,7 +110,7 @@ export class NatsLink implements AsyncDisposable {
       await this.#connection?.close().catch(() => {})
     }
     this.#connection = undefined
-    this.#reason = `NATS at ${this.#server.servers} is away: ${reason === '' ? 'no answer' : reason}`
+    this.#reason = `NATS at ${server} is away: ${reason === '' ? 'no answer' : reason}`
     if (!this.#isClosing) this.#o.onDown(this.#reason)
     return wasUp
   }

@@ -19,10 +19,11 @@ import {
 } from '#contract/alarms'
 import { accept, refuse, type Result } from '#contract/errors'
 import type { AlarmId } from '#contract/ids'
-import { inScope } from '#contract/register'
+import { inScope, type LiftScope } from '#contract/register'
 import type { Queries } from './database.ts'
 import { EMPTY_PAGE, pageOf, readCursor } from './pages.ts'
 import type { AppliedAlarm, Register } from './register.ts'
+import { requireHeld } from './shares.ts'
 import { toJson, toStoredText } from './stored-text.ts'
 import type { OccurrencesTable, Tables } from './tables.ts'
 
@@ -31,9 +32,12 @@ const TRIES = 3
 
 export function alarmsOn(kysely: Kysely<Tables>): Register['alarms'] {
   return {
-    async apply(change) {
+    async apply(change, held) {
       for (let tryCount = 1; tryCount <= TRIES; tryCount += 1) {
-        const applied = await kysely.transaction().execute((transaction) => applyChange(transaction, change))
+        const applied = await kysely.transaction().execute(async (transaction) => {
+          if (held !== undefined) await requireHeld(transaction, held)
+          return applyChange(transaction, change)
+        })
         if (applied !== 'again') return applied
       }
       throw new Error(`alarm ${change.id} could not be opened although no other one is open`)
@@ -59,6 +63,7 @@ export function alarmsOn(kysely: Kysely<Tables>): Register['alarms'] {
         .execute()
       return pageOf(rows, limit, ({ raisedAtMs, id }) => [raisedAtMs, id])
     },
+    open: (o) => openAlarms(kysely, o),
     async occurrences(id) {
       const rows = await kysely
         .selectFrom('occurrences')
@@ -69,6 +74,40 @@ export function alarmsOn(kysely: Kysely<Tables>): Register['alarms'] {
       return rows.map(toOccurrence)
     },
   }
+}
+
+/** Alarms and the newest line of each, as they stood at one moment. */
+async function openAlarms(
+  kysely: Kysely<Tables>,
+  { scope, limit }: { scope: LiftScope; limit: number },
+): Promise<AppliedAlarm[]> {
+  const transaction = kysely.transaction().setIsolationLevel('repeatable read').setAccessMode('read only')
+  const { alarms, lines } = await transaction.execute(async (queries) => {
+    let query = queries.selectFrom('alarms').selectAll().where('state', '<>', 'closed')
+    if ('contractor' in scope) query = query.where('contractor', '=', scope.contractor)
+    const rows = await query.orderBy('priority').orderBy('raisedAtMs', 'desc').orderBy('id').limit(limit).execute()
+    if (rows.length === 0) return { alarms: rows, lines: [] }
+    const newest = await queries
+      .selectFrom('occurrences')
+      .selectAll()
+      .distinctOn('alarm')
+      .where(
+        'alarm',
+        'in',
+        rows.map(({ id }) => id),
+      )
+      .orderBy('alarm')
+      .orderBy('number', 'desc')
+      .execute()
+    return { alarms: rows, lines: newest }
+  })
+  const lineOf = new Map(lines.map((line) => [line.alarm, toOccurrence(line)]))
+  return alarms
+    .toSorted((a, b) => a.raisedAtMs - b.raisedAtMs || (a.id < b.id ? -1 : 1))
+    .flatMap((alarm) => {
+      const occurrence = lineOf.get(alarm.id) // no alarm is without its first line
+      return occurrence === undefined ? [] : [{ alarm, occurrence }]
+    })
 }
 
 const toOccurrence = ({ condition: _, ...row }: Selectable<OccurrencesTable>): Occurrence => row

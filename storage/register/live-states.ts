@@ -1,17 +1,21 @@
-/** The last checkpoint of detection: how far it is, and the live states and memory of the lifts. */
+/** The last checkpoints of detection: how far it is in each share, and the live states and memory of the lifts. */
 import type { Kysely } from 'kysely'
 import { asProposed, batchesOf } from './batches.ts'
 import type { Register } from './register.ts'
+import { requireHeld } from './shares.ts'
 import { toJson } from './stored-text.ts'
-import type { Tables } from './tables.ts'
+import type { CheckpointName, Tables } from './tables.ts'
+
+const nameOf = (share: number | undefined): CheckpointName => (share === undefined ? 'detect' : `detect.${share}`)
 
 export function liveStatesOn(kysely: Kysely<Tables>): Register['liveStates'] {
   return {
-    save: ({ position, lifts }) =>
+    save: ({ position, lifts }, held) =>
       kysely.transaction().execute(async (transaction) => {
+        if (held !== undefined) await requireHeld(transaction, held)
         await transaction
           .insertInto('checkpoints')
-          .values({ name: 'detect', position })
+          .values({ name: nameOf(held?.share), position })
           .onConflict((conflict) => conflict.column('name').doUpdateSet({ position }))
           .execute()
         for (const batch of batchesOf(lifts, ({ state }) => state.lift))
@@ -23,7 +27,7 @@ export function liveStatesOn(kysely: Kysely<Tables>): Register['liveStates'] {
             .onConflict((conflict) => conflict.column('lift').doUpdateSet(asProposed(['state', 'memory'])))
             .execute()
       }),
-    load: () =>
+    load: ({ share, lifts: ids } = {}) =>
       kysely
         .transaction()
         .setIsolationLevel('repeatable read') // position and states of one and the same checkpoint
@@ -31,9 +35,14 @@ export function liveStatesOn(kysely: Kysely<Tables>): Register['liveStates'] {
           const checkpoint = await transaction
             .selectFrom('checkpoints')
             .select('position')
-            .where('name', '=', 'detect')
+            .where('name', '=', nameOf(share))
             .executeTakeFirst()
-          const lifts = await transaction.selectFrom('liveStates').select(['state', 'memory']).orderBy('lift').execute()
+          const rows = transaction.selectFrom('liveStates').select(['state', 'memory']).orderBy('lift')
+          const lifts: Awaited<ReturnType<typeof rows.execute>> = []
+          if (ids === undefined) lifts.push(...(await rows.execute()))
+          else
+            for (const batch of batchesOf(ids, (id) => id))
+              lifts.push(...(await rows.where('lift', 'in', [...batch]).execute()))
           return { position: checkpoint?.position ?? 0, lifts }
         }),
   }

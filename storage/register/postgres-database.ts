@@ -10,6 +10,8 @@ const CONNECTIONS_MAX = 10
 const CONNECT_MS_MAX = 5_000
 const STATEMENT_MS_MAX = 10_000
 const LOCK_MS_MAX = 5_000
+/** A process that was frozen in the middle of a transaction must not keep its locks until somebody wakes it. */
+const IDLE_IN_TRANSACTION_MS_MAX = 4_000
 /** A migration may rewrite a large table. */
 const MIGRATION_MS_MAX = 10 * 60_000
 const CHECK_MS_MAX = 2_000
@@ -98,7 +100,7 @@ function poolAt(url: string, log: Log, config: PoolConfig, statementMsMax: numbe
     // A server that fell silent never says so; this ends the wait on our side.
     query_timeout: statementMsMax + 2_000,
     lock_timeout: Math.min(LOCK_MS_MAX, statementMsMax),
-    idle_in_transaction_session_timeout: statementMsMax,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS_MAX,
     types: { getTypeParser },
     ...config,
   })

@@ -1,12 +1,14 @@
 /** The register over any database that speaks PostgreSQL. */
 import { alarmsOn } from './alarms.ts'
 import { auditOn } from './audit.ts'
+import { claimCodesOn } from './claim-codes.ts'
 import type { Database } from './database.ts'
 import { liftsOn, organisationsOn } from './lifts.ts'
 import { liveStatesOn } from './live-states.ts'
 import { quarantineOn } from './quarantine.ts'
 import type { Register } from './register.ts'
 import { sessionsOn } from './sessions.ts'
+import { sharesOn } from './shares.ts'
 import { terminalsOn } from './terminals.ts'
 import { usersOn } from './users.ts'
 
@@ -17,10 +19,12 @@ export function registerOn(database: Database): Register {
     organisations: organisationsOn(kysely),
     lifts: liftsOn(kysely),
     terminals: terminalsOn(kysely),
+    claimCodes: claimCodesOn(kysely),
     users: usersOn(kysely),
     sessions: sessionsOn(kysely),
     alarms: alarmsOn(kysely),
     liveStates: liveStatesOn(kysely),
+    shares: sharesOn(kysely),
     quarantine: quarantineOn(kysely),
     audit: auditOn(kysely),
     check: () => database.check(),

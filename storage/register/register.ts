@@ -8,12 +8,17 @@ import type { AlarmId, LiftId, TerminalSerial, UserId } from '#contract/ids'
 import type { LiveState } from '#contract/live'
 import type { Log } from '#contract/log-events'
 import type { Lift, LiftScope, Organisation, QuarantineRow, Terminal, User } from '#contract/register'
+import type { HeldShare, ShareTable } from '#contract/shares'
 import { openPgliteDatabase } from './pglite-database.ts'
 import { openPostgresDatabase } from './postgres-database.ts'
 import { registerOn } from './register-on.ts'
+import type { TerminalAct } from './terminals.ts'
 
 export { QUARANTINE_ROWS_MAX } from './quarantine.ts'
 export { RegisterAwayError } from './register-away.ts'
+export { ShareLostError } from './shares.ts'
+export { CLAIM_AGAIN_MS_MAX } from './claim-codes.ts'
+export { TERMINALS_CHANGED_MAX } from './terminals.ts'
 
 export type Page<Row> = { readonly rows: readonly Row[]; readonly next: string | null }
 export type AppliedAlarm = { readonly alarm: Alarm; readonly occurrence: Occurrence }
@@ -25,6 +30,11 @@ export type AuditRow = {
   readonly subject: string
   readonly detail: string
 }
+/**
+ * A terminal as the broker must know it. `secretHash` is a PHC string, or null when the terminal has no secret and may prove
+ * itself by a certificate only. `revision` grows at every change: of two rows of one terminal the greater one is the newer.
+ */
+export type KnownTerminal = Terminal & { readonly secretHash: string | null; readonly revision: number }
 /** One transaction: how far `detect` is, and the lifts that changed since the last checkpoint. `memory` is what ingest needs to go on. */
 export type Checkpoint = {
   readonly position: number
@@ -44,10 +54,53 @@ export interface Register extends AsyncDisposable {
     count(): Promise<number>
   }
   readonly terminals: {
-    /** Registers terminals or rebinds them. `secretHash` is a PHC string. */
-    put(rows: readonly (Terminal & { readonly secretHash: string })[]): Promise<void>
-    bySerial(serial: TerminalSerial): Promise<(Terminal & { readonly secretHash: string }) | undefined>
+    /** Registers terminals or rebinds them, many at once and without a line of audit. */
+    put(rows: readonly Omit<KnownTerminal, 'revision'>[]): Promise<void>
+    bySerial(serial: TerminalSerial): Promise<KnownTerminal | undefined>
     all(): Promise<Terminal[]>
+    /**
+     * Terminals whose revision is greater, smallest first, at most `limit` (`TERMINALS_CHANGED_MAX`); `revision` is what to
+     * ask with next. Revisions become visible in their order, whoever writes, hand-made SQL included, and terminals are
+     * never removed: whoever has asked up to a revision has missed nothing below it, and need not read an overlap.
+     * A `revision` smaller than the one asked with means that the register is another one, such as a restored backup:
+     * forget what was read and ask again with 0, which gives everything.
+     */
+    changedAfter(
+      revision: number,
+      limit?: number,
+    ): Promise<{ readonly rows: readonly KnownTerminal[]; readonly revision: number }>
+    /** Ordered by serial; of all, or of those that are bound to a lift, revoked or not revoked. */
+    list(o: { lift?: LiftId; revoked?: boolean; limit: number; after?: string }): Promise<Page<KnownTerminal>>
+    /**
+     * What a named person does with one terminal, in one transaction with its line of audit; resolves with the row as it is
+     * then, and writes nothing when it is so already. Refused with `notFound` for a terminal or lift that is not there.
+     * Binding takes the lift from the terminal that had it: a lift has one. A terminal that is revoked cannot be bound
+     * (`terminal.revoked`); a serial is registered once (`terminal.exists`).
+     */
+    register(
+      o: TerminalAct & { readonly lift: LiftId | null; readonly secretHash: string | null },
+    ): Promise<Result<KnownTerminal>>
+    bind(o: TerminalAct & { readonly lift: LiftId | null }): Promise<Result<KnownTerminal>>
+    revoke(o: TerminalAct): Promise<Result<KnownTerminal>>
+    restore(o: TerminalAct): Promise<Result<KnownTerminal>>
+    setSecret(o: TerminalAct & { readonly secretHash: string }): Promise<Result<KnownTerminal>>
+  }
+  /** Claim codes (认领码), known by `hashClaimCode`; the code itself is never kept. */
+  readonly claimCodes: {
+    /** Makes the code known, in place of one for the same lift that was not used. Refused with `notFound` without the lift. */
+    issue(o: { codeHash: string; lift: LiftId; by: string; atMs: number; expiresAtMs: number }): Promise<Result<void>>
+    /**
+     * Uses a code up: the terminal, registered if need be, gets the secret and the lift of the code, and another terminal
+     * of the lift loses it, in one transaction with the lines of audit. The same terminal may do so again within
+     * `CLAIM_AGAIN_MS_MAX`, for its answer may have been lost. Refused with `claim.refused` and nothing more; the audit
+     * says why, when the code is one of ours: used, expired, or of no use for a terminal that is revoked or has another lift.
+     */
+    claim(o: {
+      codeHash: string
+      serial: TerminalSerial
+      secretHash: string
+      atMs: number
+    }): Promise<Result<KnownTerminal>>
   }
   readonly users: {
     put(rows: readonly (User & { readonly passwordHash: string })[]): Promise<void>
@@ -68,9 +121,9 @@ export interface Register extends AsyncDisposable {
     /**
      * Applies what detection decided, in one transaction with its line of history. `raise` opens an alarm, or repeats the
      * open one of the same lift and kind. Undefined when it changes nothing: the same change again, or there is no open
-     * alarm to confirm, escalate or return.
+     * alarm to confirm, escalate or return. With `held` it rejects with `ShareLostError` unless the share is still held.
      */
-    apply(change: AlarmChange): Promise<AppliedAlarm | undefined>
+    apply(change: AlarmChange, held?: HeldShare): Promise<AppliedAlarm | undefined>
     /**
      * Acknowledges by a named person. Refused with `notFound` outside the scope and `alarm.wrongState` when it no longer
      * applies, or when the alarm was not raised `raiseCount` times: that person has not seen what it is about now.
@@ -93,11 +146,27 @@ export interface Register extends AsyncDisposable {
       after?: string
     }): Promise<Page<Alarm>>
     occurrences(id: AlarmId): Promise<Occurrence[]>
+    /**
+     * Open alarms, each with the newest line of its history, as they stand at one moment; oldest raise first. When there are
+     * more than `limit`, the most urgent of them, and of these the newest raises.
+     */
+    open(o: { scope: LiftScope; limit: number }): Promise<AppliedAlarm[]>
   }
   readonly liveStates: {
-    save(checkpoint: Checkpoint): Promise<void>
-    /** The last checkpoint; position 0 and no lifts when there is none. */
-    load(): Promise<Checkpoint>
+    /** Of the whole journal, or of the share that is held; rejects with `ShareLostError` when it is not held any more. */
+    save(checkpoint: Checkpoint, held?: HeldShare): Promise<void>
+    /**
+     * The last checkpoint of the whole journal, or of one share; position 0 and no lifts when there is none. `lifts` are the
+     * ones to load; without it, all that were ever saved.
+     */
+    load(o?: { share?: number; lifts?: readonly LiftId[] }): Promise<Checkpoint>
+  }
+  readonly shares: {
+    /**
+     * Changes the table of shares as a whole, and answers with what it is then: `next` is given the table as it stands and
+     * must be pure. One at a time, among all processes.
+     */
+    change(next: (table: ShareTable) => ShareTable): Promise<ShareTable>
   }
   readonly quarantine: {
     /** Idempotent by position. Keeps the newest `QUARANTINE_ROWS_MAX`; older rows are dropped. Returns how many were dropped. */

@@ -1,7 +1,7 @@
 /** The rows of each table as Kysely sees them; columns are `snake_case` in the database. A test compares the two. */
 import type { ColumnType, Generated } from 'kysely'
 import type { Alarm, Occurrence } from '#contract/alarms'
-import type { AlarmId, LiftId, UserId } from '#contract/ids'
+import type { AlarmId, LiftId, TerminalSerial, UserId } from '#contract/ids'
 import type { LiveState } from '#contract/live'
 import type { Lift, Organisation, QuarantineRow, Terminal, User } from '#contract/register'
 
@@ -9,7 +9,20 @@ import type { Lift, Organisation, QuarantineRow, Terminal, User } from '#contrac
 type Json<T> = ColumnType<T, string, string>
 
 export type LiftsTable = Omit<Lift, 'landings'> & { readonly landings: Json<Lift['landings']> }
-export type TerminalsTable = Terminal & { readonly secretHash: string }
+export type TerminalsTable = Terminal & {
+  readonly secretHash: string | null
+  /** Drawn by a trigger at every change. */
+  readonly revision: ColumnType<number, never, never>
+}
+export type ClaimCodesTable = {
+  readonly codeHash: string
+  readonly lift: LiftId
+  readonly issuedBy: string
+  readonly issuedAtMs: number
+  readonly expiresAtMs: number
+  readonly claimedAtMs: number | null
+  readonly claimedBy: TerminalSerial | null
+}
 export type UsersTable = User & { readonly passwordHash: string }
 export type SessionsTable = {
   tokenHash: string
@@ -29,7 +42,12 @@ export type LiveStatesTable = {
   readonly state: Json<LiveState>
   readonly memory: Json<unknown>
 }
-export type CheckpointsTable = { readonly name: 'detect'; readonly position: number }
+/** How far detection is: of the whole journal, or of one share of it. */
+export type CheckpointName = 'detect' | `detect.${number}`
+export type CheckpointsTable = { readonly name: CheckpointName; readonly position: number }
+/** Ingest workers that live; see `shares.ts`. */
+export type WorkersTable = { readonly worker: string; readonly beat: number }
+export type SharesTable = { readonly share: number; readonly worker: string | null; readonly epoch: number }
 export type AuditTable = {
   readonly id: Generated<number>
   readonly atMs: number
@@ -44,12 +62,15 @@ export type Tables = {
   organisations: Organisation
   lifts: LiftsTable
   terminals: TerminalsTable
+  claimCodes: ClaimCodesTable
   users: UsersTable
   sessions: SessionsTable
   alarms: AlarmsTable
   occurrences: OccurrencesTable
   liveStates: LiveStatesTable
   checkpoints: CheckpointsTable
+  workers: WorkersTable
+  shares: SharesTable
   quarantine: QuarantineRow
   audit: AuditTable
 }

@@ -22,7 +22,16 @@ beforeAll(async () => {
 afterAll(() => world[Symbol.asyncDispose]())
 
 /** Every route of /api, who may ask it, and of whose lift it speaks. */
-const ROUTES: readonly { path: string; method?: string; only?: readonly Who[]; lift?: string; open?: true }[] = [
+const ROUTES: readonly {
+  path: string
+  method?: string
+  body?: unknown
+  /** Answered to whoever may ask; 200 unless told. */
+  status?: number
+  only?: readonly Who[]
+  lift?: string
+  open?: true
+}[] = [
   { path: '/api/v1/session', method: 'POST', open: true },
   { path: '/api/v1/session', open: true },
   { path: '/api/v1/session', method: 'DELETE', open: true },
@@ -37,12 +46,34 @@ const ROUTES: readonly { path: string; method?: string; only?: readonly Who[]; l
   { path: '/api/v1/quarantine', only: ['admin'] },
   { path: '/api/v1/audit', only: ['admin'] },
   { path: '/api/v1/organisations' },
+  {
+    path: '/api/v1/terminals',
+    method: 'POST',
+    body: { serial: 'TJ-0001', lift: null, credential: 'secret' },
+    status: 201,
+    only: ['admin'],
+  },
+  { path: '/api/v1/terminals', only: ['admin'] },
+  { path: '/api/v1/terminals/TJ-0001', only: ['admin'] },
+  { path: '/api/v1/terminals/TJ-0001/bind', method: 'POST', body: { lift: 'lift-a2' }, only: ['admin'] },
+  { path: '/api/v1/terminals/TJ-0001/revoke', method: 'POST', only: ['admin'] },
+  { path: '/api/v1/terminals/TJ-0001/restore', method: 'POST', only: ['admin'] },
+  { path: '/api/v1/terminals/TJ-0001/secret', method: 'POST', only: ['admin'] },
+  {
+    path: '/api/v1/claim-codes',
+    method: 'POST',
+    body: { lift: 'lift-a2', validForHours: 1 },
+    status: 201,
+    only: ['admin'],
+  },
+  { path: '/api/v1/terminals/claim', method: 'POST', open: true },
 ]
 const patternOf = (path: string) =>
   path
     .split('?')[0]
     ?.replace(/lift-[a-z0-9]+(?=$|\/)/, '{lift}')
-    .replace(/\/alarms\/[^/]+/, '/alarms/{id}') ?? ''
+    .replace(/\/alarms\/[^/]+/, '/alarms/{id}')
+    .replace(/\/TJ-[0-9]+/, '/{serial}') ?? ''
 const CONTRACTOR_OF: Record<string, Who | undefined> = { 'lift-a1': 'alpha', 'lift-b1': 'beta' }
 
 describe('every route', () => {
@@ -58,18 +89,18 @@ describe('every route', () => {
   )
   it.each(pairs)(
     '$method $path answers $who as its role and scope allow',
-    async ({ path, method, only, lift, who }) => {
+    async ({ path, method, body, status = 200, only, lift, who }) => {
       // Each asker meets an alarm of its own onset, so that nobody acknowledges for another.
       const onsetAtMs = 2_000 + pairs.findIndex((pair) => pair.path === path && pair.who === who)
       const own = path.replace(alarmOf('lift-a1'), alarmOf('lift-a1', onsetAtMs))
       if (own !== path) await raiseAlone('lift-a1', onsetAtMs)
-      const answer = await world.ask(own, { as: who, ...(method === undefined ? {} : { method }) })
+      const answer = await world.ask(own, { as: who, body, ...(method === undefined ? {} : { method }) })
       const contractor = who === 'alpha' || who === 'beta'
       if (only !== undefined && !only.includes(who))
         expect(answer.json).toMatchObject({ status: 403, code: 'role.forbidden' })
       else if (lift !== undefined && contractor && CONTRACTOR_OF[lift] !== who)
         expect(answer.json).toMatchObject({ status: 404, code: 'notFound' })
-      else expect(answer.status).toBe(200)
+      else expect(answer.status).toBe(status)
     },
   )
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { SESSION_IDLE_MS_MAX, SESSION_MS_MAX, SIGN_INS_UNDER_WAY_MAX } from '#api/sessions'
+import { SIGN_INS_UNDER_WAY_MAX } from '#api/passwords'
+import { SESSION_IDLE_MS_MAX, SESSION_MS_MAX } from '#api/sessions'
 import { LOCKED_OUT_MS, TRIES_MAX } from '#api/sign-in-tries'
 import { hashPassword, verifyPassword } from '#storage/register/secrets'
 import { cookieOf, openWorld, PASSWORD, type World } from './world.ts'

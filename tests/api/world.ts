@@ -122,6 +122,7 @@ export async function openWorld(
     checks: [],
     viewFolder: join(folder, 'no-view'),
     publicOrigin: '',
+    deviceDoors: { port: 1883, tlsPort: null },
     version: '1.2.3',
     metrics,
     log: silentLog,

@@ -29,10 +29,10 @@ describe('admission of a connection', () => {
   })
 
   it.each([
-    ['MQTT 5', { protocolVersion: 5 }, 'admission.protocol'],
-    ['MQTT 3.1', { protocolId: 'MQIsdp', protocolVersion: 3 }, 'admission.protocol'],
-    ['the old name with the new level', { protocolId: 'MQIsdp' }, 'admission.protocol'],
-    ['a bridge', { bridgeMode: true }, 'admission.protocol'],
+    ['MQTT 5', { protocolVersion: 5 }, 'admission.version'],
+    ['MQTT 3.1', { protocolId: 'MQIsdp', protocolVersion: 3 }, 'admission.version'],
+    ['the old name with the new level', { protocolId: 'MQIsdp' }, 'admission.version'],
+    ['a bridge', { bridgeMode: true }, 'admission.version'],
     ['an empty client id', { clientId: '' }, 'admission.badClientId'],
     ['a client id of 129 characters', { clientId: 'x'.repeat(129) }, 'admission.badClientId'],
     ['U+0000 in the client id', { clientId: 'a\u0000' }, 'admission.badString'],

@@ -1,7 +1,7 @@
 /** The real broker on a free port, with a real journal in a temporary folder and terminals in memory. */
 import { Registry } from 'prom-client'
 import { startBroker, type Broker, type BrokerOptions, type BrokerTimeouts } from '#broker/start'
-import type { Terminals, TerminalRow } from '#broker/credentials'
+import type { Terminals, TerminalRow } from '#broker/terminal-rows'
 import type { AdmissionRefusal } from '#contract/errors'
 import type { LiftId, TerminalSerial } from '#contract/ids'
 import { silentLog } from '#contract/log-events'
@@ -25,19 +25,32 @@ export const hashOf = (secret: string): Promise<string> => {
 }
 
 export async function terminalRow(row: Partial<TerminalRow> = {}): Promise<TerminalRow> {
-  return { serial: SERIAL, lift: LIFT, boundAtMs: 0, revokedAtMs: null, secretHash: await hashOf(SECRET), ...row }
+  const secretHash = await hashOf(SECRET)
+  return { serial: SERIAL, lift: LIFT, boundAtMs: 0, revokedAtMs: null, secretHash, revision: 1, ...row }
 }
 
 /** Terminals as a plain table that a test may change while the broker runs. */
 export class TerminalTable implements Terminals {
   readonly rows = new Map<string, TerminalRow>()
+  /** How often it was asked for one terminal, and for changes. */
   askedCount = 0
+  feedCount = 0
   /** What stands in the way of an answer. */
   obstacle: () => Promise<void> = async () => {}
 
+  #revision = 0
+
   put(...rows: TerminalRow[]): this {
-    for (const row of rows) this.rows.set(row.serial, row)
+    for (const row of rows) this.rows.set(row.serial, { ...row, revision: (this.#revision += 1) })
     return this
+  }
+
+  async changedAfter(revision: number, limit = Infinity) {
+    this.feedCount += 1
+    await this.obstacle()
+    const newer = [...this.rows.values()].filter((row) => row.revision > revision)
+    const rows = newer.sort((a, b) => a.revision - b.revision).slice(0, limit)
+    return { rows, revision: rows.at(-1)?.revision ?? Math.min(this.#revision, revision) }
   }
 
   async bySerial(serial: TerminalSerial): Promise<TerminalRow | undefined> {
@@ -67,11 +80,15 @@ export type UnderTest = AsyncDisposable & {
 export async function brokerUnderTest(
   o: {
     terminals?: TerminalTable
+    /** Asked instead of the table. */
+    register?: Terminals
     /** Stands between the broker and the real journal. */
     journal?: (real: Journal) => BrokerOptions['journal']
     limits?: BrokerOptions['limits']
     timeouts?: Partial<BrokerTimeouts>
     mqttPort?: number
+    /** What else the broker is given. */
+    more?: Partial<Pick<BrokerOptions, 'audit' | 'bus' | 'tls'>>
   } = {},
 ): Promise<UnderTest> {
   const folder = await tempFolder('broker')
@@ -86,12 +103,13 @@ export async function brokerUnderTest(
     host: '127.0.0.1',
     mqttPort: o.mqttPort ?? 0,
     journal: o.journal?.(journal) ?? journal,
-    terminals,
+    terminals: o.register ?? terminals,
     limits: o.limits ?? { connectionsMax: 1000, connectionsPerAddressMax: 1000 },
     metrics,
     log: silentLog,
     nowMs: () => Date.now(),
     ...(o.timeouts === undefined ? {} : { timeouts: o.timeouts }),
+    ...o.more,
   }).catch(async (error: unknown) => {
     await closeStores()
     throw error

@@ -52,10 +52,9 @@ describe('a CONNECT', () => {
     ['no user name and no secret', {}, 4, 'admission.badCredentials'],
     ['a revoked terminal', { ...good, username: 'TJ-REVOKED' }, 5, 'admission.revoked'],
     ['a terminal bound to no lift', { ...good, username: 'TJ-UNBOUND' }, 5, 'admission.revoked'],
-    ['an empty client id', { ...good, clientId: '' }, 2, 'admission.badClientId'],
     ['an empty client id and a kept session', { ...good, clientId: '', clean: false }, 2, 'admission.badClientId'],
-    ['MQTT 5', { ...good, level: 5 }, 1, 'admission.protocol'],
-    ['MQTT 3.1', { ...good, level: 3, protocol: 'MQIsdp' }, 1, 'admission.protocol'],
+    ['MQTT 5', { ...good, level: 5 }, 1, 'admission.version'],
+    ['MQTT 3.1', { ...good, level: 3, protocol: 'MQIsdp' }, 1, 'admission.version'],
     [
       'the will on another topic of its lift',
       { ...good, will: { topic: STATUS_TOPIC, payload: '{}' } },
@@ -113,7 +112,7 @@ describe('a CONNECT', () => {
     await new Promise<void>((resolve) => client.once('close', () => resolve()))
     expect(client.connected).toBe(false)
     await client.endAsync(true)
-    expect(await under.refusalCount('admission.protocol')).toBe(1)
+    expect(await under.refusalCount('admission.version')).toBe(1)
   })
 
   it('never keeps a session, even when one is asked for', async () => {
@@ -170,7 +169,7 @@ describe('a terminal', () => {
     expect(await under.refusalCount('admission.badString')).toBe(1)
   })
 
-  it('loses its way in with a new secret, a revocation or another lift in the register, from the next CONNECT on', async () => {
+  it('loses its way in with a new secret, a revocation or another lift in the register', async () => {
     const before = await under.admitted()
     before.socket.destroy()
     const answerTo = async (packet: Parameters<typeof connectPacket>[0]) => {
@@ -178,12 +177,17 @@ describe('a terminal', () => {
       terminal.send(connectPacket(packet))
       return (await terminal.next())?.[3]
     }
-    under.terminals.put(await terminalRow({ secretHash: await hashOf('a-new-secret') }))
+    const change = async (row: Parameters<typeof terminalRow>[0]) => {
+      under.terminals.put(await terminalRow(row))
+      const { feedCount } = under.terminals
+      await eventually('the feed has brought it', () => under.terminals.feedCount >= feedCount + 2)
+    }
+    await change({ secretHash: await hashOf('a-new-secret') })
     expect(await answerTo(good)).toBe(4)
     expect(await answerTo({ ...good, password: 'a-new-secret' })).toBe(0)
-    under.terminals.put(await terminalRow({ revokedAtMs: 5 }))
+    await change({ revokedAtMs: 5 })
     expect(await answerTo(good)).toBe(5)
-    under.terminals.put(await terminalRow({ lift: 'lift-0003' as LiftId }))
+    await change({ lift: 'lift-0003' as LiftId })
     const rebound = await under.admitted()
     rebound.send(publishPacket({ topic: STATUS_TOPIC, payload: '{}' }))
     expect(await rebound.next()).toBeUndefined()
@@ -191,47 +195,68 @@ describe('a terminal', () => {
   })
 })
 
+const NEVER_MS = 3_600_000
+
 describe('a connected terminal', () => {
-  it.each([
-    ['revoked', { revokedAtMs: 5 }],
-    ['bound to another lift', { lift: 'lift-0009' as LiftId }],
-    ['given a new secret', { secretHash: 'another' }],
-  ])('that is %s is cut without waiting for its next CONNECT', async (_what, change) => {
-    await using quick = await brokerUnderTest({ timeouts: { recheckMs: 20 } })
-    const terminal = await quick.admitted()
-    await eventually('its row was read again', () => quick.terminals.askedCount > 2)
-    expect(terminal.isClosed).toBe(false)
-    quick.terminals.put(await terminalRow(change))
-    expect(await terminal.next()).toBeUndefined()
-    expect(await quick.refusals()).toEqual({ 'admission.revoked': 1 })
+  describe.each([
+    ['the change feed', { feedMs: 20, recheckMs: NEVER_MS }],
+    ['reading rows in turn', { feedMs: NEVER_MS, recheckMs: 20 }],
+  ])('by %s', (_line, timeouts) => {
+    it.each([
+      ['revoked', { revokedAtMs: 5 }],
+      ['bound to another lift', { lift: 'lift-0009' as LiftId }],
+      ['bound to none', { lift: null }],
+      ['given a new secret', { secretHash: 'another' }],
+    ])('that is %s is cut without waiting for its next CONNECT', async (_what, change) => {
+      await using quick = await brokerUnderTest({ timeouts })
+      const terminal = await quick.admitted()
+      const { askedCount, feedCount } = quick.terminals
+      await eventually('the register was asked again', () => {
+        const { terminals } = quick
+        return terminals.askedCount + terminals.feedCount > askedCount + feedCount + 2
+      })
+      expect(terminal.isClosed).toBe(false)
+      quick.terminals.put(await terminalRow(change))
+      expect(await terminal.next()).toBeUndefined()
+      expect(await quick.refusals()).toEqual({ 'admission.revoked': 1 })
+    })
   })
 
-  it('keeps its connection while the register is away', async () => {
-    await using quick = await brokerUnderTest({ timeouts: { recheckMs: 20 } })
+  it('keeps its connection while the register is away, and falls when it is back', async () => {
+    await using quick = await brokerUnderTest({ timeouts: { feedMs: 20, recheckMs: 20 } })
     const terminal = await quick.admitted()
-    const askedCount = quick.terminals.askedCount
+    const { askedCount, feedCount } = quick.terminals
     quick.terminals.obstacle = () => Promise.reject(new Error('away'))
+    quick.terminals.put(await terminalRow({ revokedAtMs: 5 }))
     await eventually('its row was asked for', () => quick.terminals.askedCount > askedCount + 2)
+    await eventually('changes were asked for', () => quick.terminals.feedCount > feedCount + 2)
     terminal.send(PINGREQ)
     expect(await terminal.next()).toEqual(Buffer.from([0xd0, 0]))
+    quick.terminals.obstacle = async () => {}
+    expect(await terminal.next()).toBeUndefined()
   })
 })
 
 describe('while the register is away', () => {
-  it('a terminal seen before is served from its last row, and one never seen is told to come later', async () => {
-    const seen = await under.admitted()
-    seen.socket.destroy()
+  it('every terminal that was registered before is served, and one that is not known is told to come later', async () => {
     under.terminals.obstacle = () => Promise.reject(new Error('away'))
     await under.admitted()
+    await under.admitted({ username: 'TJ-0002' })
     const wrong = await under.raw()
     wrong.send(connectPacket({ ...good, password: 'wrong' }))
     expect(await wrong.next()).toEqual(connack(4))
-    const unseen = await under.raw()
-    unseen.send(connectPacket({ ...good, username: 'TJ-0002' }))
-    expect(await unseen.next()).toEqual(connack(3))
+    const unknown = await under.raw()
+    unknown.send(connectPacket({ ...good, username: 'TJ-0003' }))
+    expect(await unknown.next()).toEqual(connack(3))
     expect(await under.refusals()).toEqual({ 'admission.badCredentials': 1, 'admission.registerAway': 1 })
+    under.terminals.put(await terminalRow({ serial: 'TJ-0003' as TerminalSerial }))
     under.terminals.obstacle = async () => {}
-    await under.admitted({ username: 'TJ-0002' })
+    await under.admitted({ username: 'TJ-0003' })
+  })
+
+  it('known terminals come and go without a question to the register', async () => {
+    for (let count = 0; count < 5; count += 1) await under.admitted()
+    expect(under.terminals.askedCount).toBe(0)
   })
 })
 
@@ -250,9 +275,9 @@ describe('when no answer comes', () => {
   })
 
   it('a CONNECT that nobody answers is cut, also when its packets go on coming', async () => {
-    const terminals = new TerminalTable().put(await terminalRow())
-    terminals.obstacle = () => new Promise(() => {})
+    const terminals = new TerminalTable()
     await using stuck = await brokerUnderTest({ terminals, timeouts: { answerMs: 200, lookupMs: 60_000 } })
+    terminals.obstacle = () => new Promise(() => {})
     const terminal = await stuck.raw()
     terminal.send(connectPacket(good))
     terminal.send(publishPacket({ topic: STATUS_TOPIC, payload: '{}' }))
@@ -262,7 +287,7 @@ describe('when no answer comes', () => {
   })
 
   it('a socket that says nothing is cut', async () => {
-    await using impatient = await brokerUnderTest({ timeouts: { connectMs: 200 } })
+    await using impatient = await brokerUnderTest({ limits: { connectMs: 200 } })
     const terminal = await impatient.raw()
     expect(await terminal.next()).toBeUndefined()
     expect(await impatient.refusals()).toEqual({ 'admission.timeout': 1 })
@@ -274,7 +299,7 @@ describe('while the journal takes nothing', () => {
     await using degraded = await brokerUnderTest({
       journal: (real) => ({
         append: real.append.bind(real),
-        status: () => ({ ...real.status(), degraded: 'disk full' }),
+        status: () => ({ ...real.status(), takes: 'nothing', degraded: 'disk full' }),
       }),
     })
     const terminal = await degraded.raw()
@@ -282,6 +307,17 @@ describe('while the journal takes nothing', () => {
     expect(await terminal.next()).toEqual(connack(3))
     expect(await degraded.refusals()).toEqual({ 'admission.storeAway': 1 })
     expect(degraded.broker.status().degraded).toBe('disk full')
+  })
+
+  it('but one that still takes what is urgent lets terminals in', async () => {
+    await using short = await brokerUnderTest({
+      journal: (real) => ({
+        append: real.append.bind(real),
+        status: () => ({ ...real.status(), takes: 'urgent', degraded: 'disk nearly full' }),
+      }),
+    })
+    await short.admitted()
+    expect(await short.refusals()).toEqual({})
   })
 })
 
@@ -291,7 +327,7 @@ describe('the doorway', () => {
     const first = await small.admitted()
     const second = await small.raw()
     expect(await second.next()).toBeUndefined()
-    expect(await small.refusals()).toEqual({ 'admission.busy': 1 })
+    expect(await small.refusals()).toEqual({ 'admission.full': 1 })
     first.socket.destroy()
     await eventually('none is connected', () => small.broker.status().connectedCount === 0)
     await small.admitted()
@@ -300,7 +336,7 @@ describe('the doorway', () => {
   it('limits each address by itself, but not this machine', () => {
     const doorway = new Doorway({ ...BROKER_LIMITS, connectionsMax: 100, connectionsPerAddressMax: 2 })
     const places = [doorway.enter('192.0.2.1'), doorway.enter('192.0.2.1')]
-    expect(doorway.enter('192.0.2.1')).toBe('connections from one address')
+    expect(doorway.enter('192.0.2.1')).toBe('admission.fullAddress')
     expect(typeof doorway.enter('192.0.2.2')).toBe('object')
     for (let index = 0; index < 10; index += 1) expect(typeof doorway.enter('::ffff:127.0.0.1')).toBe('object')
     for (const place of places)
@@ -318,13 +354,40 @@ describe('the doorway', () => {
     ])
   })
 
-  it('limits those who have not proved who they are', () => {
-    const doorway = new Doorway({ ...BROKER_LIMITS, connectionsMax: 1_000_000, connectionsPerAddressMax: 1_000_000 })
-    const places = Array.from({ length: BROKER_LIMITS.halfOpenMax }, () => doorway.enter('192.0.2.1'))
-    expect(doorway.enter('192.0.2.2')).toBe('half-open connections')
-    const [first] = places
+  it('limits those who have not proved who they are: the oldest that said nothing gives way to a new one', () => {
+    const doorway = new Doorway({
+      ...BROKER_LIMITS,
+      connectionsPerAddressMax: 9,
+      halfOpenMax: 3,
+      halfOpenPerAddressMax: 9,
+    })
+    const cut: string[] = []
+    const enter = (name: string) => doorway.enter('192.0.2.1', () => cut.push(name))
+    const [first] = [enter('first'), enter('second'), enter('third')]
+    if (typeof first === 'object') first.ask()
+    expect(typeof enter('fourth')).toBe('object')
+    expect(cut).toEqual(['second'])
+    expect([doorway.halfOpenCount, doorway.insideCount]).toEqual([3, 3])
     if (typeof first === 'object') first.admit()
-    expect(doorway.halfOpenCount).toBe(BROKER_LIMITS.halfOpenMax - 1)
+    expect(doorway.halfOpenCount).toBe(2)
+    expect(typeof enter('fifth')).toBe('object')
+    expect(cut).toEqual(['second'])
+  })
+
+  it('turns a new one away while everybody who is half open has asked', () => {
+    const doorway = new Doorway({ ...BROKER_LIMITS, halfOpenMax: 2 })
+    for (const place of [doorway.enter('192.0.2.1'), doorway.enter('192.0.2.2')])
+      if (typeof place === 'object') place.ask()
+    expect(doorway.enter('192.0.2.3')).toBe('admission.halfOpen')
+    expect(doorway.insideCount).toBe(2)
+  })
+
+  it('limits those of one address who have not proved who they are', () => {
+    const doorway = new Doorway({ ...BROKER_LIMITS, halfOpenPerAddressMax: 1 })
+    const place = doorway.enter('192.0.2.1')
+    expect(doorway.enter('192.0.2.1')).toBe('admission.halfOpenAddress')
     expect(typeof doorway.enter('192.0.2.2')).toBe('object')
+    if (typeof place === 'object') place.admit()
+    expect(typeof doorway.enter('192.0.2.1')).toBe('object')
   })
 })

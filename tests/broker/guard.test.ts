@@ -4,7 +4,8 @@ import { createRequire } from 'node:module'
 import { duplexPair } from './duplex-pair.ts'
 import { Aedes } from 'aedes'
 import { describe, expect, it } from 'vitest'
-import { CONNECT_BYTES_MAX, GUARDED_AEDES_VERSION, guardParser } from '#broker/guard'
+import { guardClient, GUARDED_AEDES_VERSION } from '#broker/guard'
+import { BROKER_LIMITS } from '#broker/limits'
 import { refusalOf } from '#broker/start'
 import { brokerUnderTest, SECRET, SERIAL } from './broker-under-test.ts'
 import { connectPacket, lengthBytes, pubackPacket, subscribePacket } from './raw-terminal.ts'
@@ -24,14 +25,30 @@ describe('the parser guard', () => {
     const parser: unknown = Reflect.get(client, '_parser')
     if (typeof parser !== 'object' || parser === null) throw new Error('there is no _parser any more')
     expect(Reflect.get(parser, '_states')).toEqual(['_parseHeader', '_parseLength', '_parsePayload', '_newPacket'])
-    for (const step of ['_parseLength', '_parseMessageId', '_emitError'])
+    for (const step of ['parse', '_parseHeader', '_parseLength', '_parsePayload', '_newPacket', '_emitError'])
       expect(typeof Reflect.get(parser, step), step).toBe('function')
+    expect(typeof Reflect.get(client, '_nextBatch')).toBe('function')
     other.destroy()
     await new Promise<void>((resolve) => aedes.close(resolve))
   })
 
   it('refuses to stand on anything else', () => {
-    expect(() => guardParser({}, { isAdmitted: () => true, onRefused: () => {} })).toThrow(/Aedes 1\.2\.0/)
+    const [conn] = duplexPair()
+    const nothing = () => {}
+    expect(() =>
+      guardClient(
+        {},
+        {
+          conn,
+          limits: BROKER_LIMITS,
+          isHeld: () => false,
+          elapsedMs: () => 0,
+          onConnect: nothing,
+          onRefused: nothing,
+          onFault: nothing,
+        },
+      ),
+    ).toThrow(/Aedes 1\.2\.0/)
   })
 
   it('cuts whoever announces a giant packet before anything of it is read', async () => {
@@ -53,10 +70,10 @@ describe('the parser guard', () => {
       return connectPacket({ username: SERIAL, password: SECRET, will: { ...will, payload: 'x'.repeat(bytes - bare) } })
     }
     const fits = await under.raw()
-    fits.send(sized(CONNECT_BYTES_MAX))
+    fits.send(sized(BROKER_LIMITS.connectBytesMax))
     expect((await fits.next())?.[3]).toBe(0)
     const larger = await under.raw()
-    larger.send(sized(CONNECT_BYTES_MAX + 1))
+    larger.send(sized(BROKER_LIMITS.connectBytesMax + 1))
     expect(await larger.next()).toBeUndefined()
     expect(await under.refusals()).toEqual({ 'admission.tooLarge': 1 })
   })
@@ -77,7 +94,9 @@ describe('an error of Aedes', () => {
     expect(refusalOf(new Error('connect did not arrive in time'))).toBe('admission.timeout')
     expect(refusalOf(new Error('+ is not allowed in PUBLISH'))).toBe('admission.foreignTopic')
     expect(refusalOf(new Error('Cannot parse protocolId'))).toBe('admission.protocol')
-    expect(refusalOf(new Error('keep alive timeout'))).toBeUndefined()
+    expect(refusalOf(new Error('keep alive timeout'))).toBe('admission.silent')
+    expect(refusalOf(new Error('drain timeout'))).toBe('admission.slowReader')
+    expect(refusalOf(new Error('connection closed'))).toBeUndefined()
     expect(refusalOf(Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }))).toBeUndefined()
   })
 

@@ -1,11 +1,12 @@
 /** A terminal made of bytes: it can say what no MQTT library would, and sees every byte that comes back. */
 import { connect, type Socket } from 'node:net'
 
-const text = (value: string | Buffer): Buffer => {
+/** A string as MQTT writes it: its length and its bytes. */
+export const text = (value: string | Buffer): Buffer => {
   const bytes = typeof value === 'string' ? Buffer.from(value) : value
   return Buffer.concat([uint16(bytes.length), bytes])
 }
-const uint16 = (value: number): Buffer => Buffer.from([value >> 8, value & 0xff])
+export const uint16 = (value: number): Buffer => Buffer.from([value >> 8, value & 0xff])
 
 /** The remaining length as MQTT writes it. */
 export function lengthBytes(length: number): Buffer {
@@ -19,7 +20,8 @@ export function lengthBytes(length: number): Buffer {
   return Buffer.from(bytes)
 }
 
-const packet = (header: number, ...parts: Buffer[]): Buffer => {
+/** A packet of any content, with a remaining length that is right. */
+export const packet = (header: number, ...parts: Buffer[]): Buffer => {
   const body = Buffer.concat(parts)
   return Buffer.concat([Buffer.from([header]), lengthBytes(body.length), body])
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { totalHook, totalListener } from '#broker/total-hook'
+import { totalHook, totalListener } from '#contract/total-hook'
 
 /** What a hook may do wrong, and right. */
 type Step = 'reply' | 'throw' | 'reject' | 'wait' | 'reply later' | 'throw nothing'

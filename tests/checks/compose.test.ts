@@ -96,6 +96,12 @@ describe('docker-compose.yml', () => {
     }
   })
 
+  it('lets ingest run several times: it has no name, port or volume that only one can have', () => {
+    expect(Object.keys(compose.services['ingest'] ?? {})).not.toEqual(
+      expect.arrayContaining([expect.stringMatching(/^(container_name|hostname|ports|volumes)$/)]),
+    )
+  })
+
   it('runs each part once, in one image', () => {
     expect(ours.map(([name]) => name)).toEqual([...PARTS])
     for (const [name, service] of ours) expect(environmentOf(service)['PARTS'], name).toBe(name)
@@ -141,8 +147,14 @@ describe('docker-compose.yml', () => {
         if (/PASSWORD|TOKEN|SECRET/.test(key)) expect(String(value), `${name} ${key}`).toMatch(/^\$\{[A-Z_]+:\?/)
   })
 
-  it('opens three ports and no privilege', () => {
-    expect(services.flatMap(([, { ports = [] }]) => ports).sort()).toEqual(['1883:1883', '3000:3000', '8080:8080'])
+  it('opens five ports and no privilege', () => {
+    expect(services.flatMap(([, { ports = [] }]) => ports).sort()).toEqual([
+      '1883:1883',
+      '1884:1884',
+      '3000:3000',
+      '8080:8080',
+      '8883:8883',
+    ])
     expect(text).not.toMatch(/privileged|network_mode|docker\.sock|cap_add/)
     expect(compose.networks['stores']).toEqual({ internal: true })
   })

@@ -64,9 +64,10 @@ describe('the AsyncAPI document', () => {
     }
   })
 
-  it('lets the platform send to viewers only, never to a lift', () => {
+  it('lets the platform send to viewers and subscribers only, never to a lift', () => {
     const sending = Object.entries(asyncApi.operations).filter(([, { action }]) => action === 'send')
-    expect(sending.map(([name]) => name)).toEqual(['sendLive'])
+    expect(sending.map(([name]) => name)).toEqual(['sendAlarm', 'sendLive'])
+    expect(asyncApi.channels['alarms']?.address).toBe('alarms/v1/{town}/{lift}')
     expect(Object.keys(asyncApi.channels['live']?.messages ?? {})).toEqual(Object.keys(LIVE_MESSAGES))
   })
 

@@ -36,6 +36,16 @@ describe('settings', () => {
     expect(mistakes.find((mistake) => mistake.startsWith('MQTT_PORT'))).toContain('from 0 to 65535')
   })
 
+  it('take a port or off where a listener may be missing, and nothing else', () => {
+    expect(readSettings({}).ALARMS_MQTT_PORT).toBe(1884)
+    expect(readSettings({ ALARMS_MQTT_PORT: '0' }).ALARMS_MQTT_PORT).toBe(0)
+    expect(readSettings({ ALARMS_MQTT_PORT: 'off' }).ALARMS_MQTT_PORT).toBeUndefined()
+    for (const text of ['-1', '65536', 'OFF', '1e3', ' ', '18.84', '0x10'])
+      expect(mistakesOf({ ALARMS_MQTT_PORT: text }), text).toEqual([
+        expect.stringMatching(/^ALARMS_MQTT_PORT=.*from 0 to 65535, or off$/) as string,
+      ])
+  })
+
   it('take whole numbers within their range and nothing else', () => {
     fc.assert(
       fc.property(

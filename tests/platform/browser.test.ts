@@ -24,6 +24,7 @@ describe('a living town in a real browser', () => {
       HOST: '127.0.0.1',
       HTTP_PORT: '0',
       MQTT_PORT: '0',
+      ALARMS_MQTT_PORT: 'off',
       SIMULATOR_FAULT_MINUTES: '0',
     })
     platform = await startPlatform(settings, silentLog)

@@ -43,6 +43,7 @@ export async function startProcess(
       HOST: '127.0.0.1',
       HTTP_PORT: '0',
       MQTT_PORT: '0',
+      ALARMS_MQTT_PORT: '0',
       ...environment,
     },
     stdio: ['ignore', 'pipe', 'pipe'],

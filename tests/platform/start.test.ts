@@ -64,23 +64,27 @@ describe('npm start', () => {
     expect((await fetch(`${first.apiUrl}/livez`)).status).toBe(200)
   })
 
-  it.each(['MQTT_PORT', 'HTTP_PORT'])('names %s when that port is in use', { timeout: 60_000 }, async (name) => {
-    await using folder = await tempFolder('start')
-    const port = await freePort()
-    const squatter = createServer().listen(port, '127.0.0.1')
-    await once(squatter, 'listening')
-    const { exitCode, message } = await refusalOf({
-      PARTS: 'broker,ingest,api',
-      DATA_DIR: folder.path,
-      DEMO_LIFTS: '0',
-      [name]: String(port),
-    })
-    squatter.close()
-    expect(exitCode).toBe(1)
-    expect(message).toContain(name)
-    expect(message).toContain(String(port))
-    expect(message).not.toMatch(/\n\s+at /)
-  })
+  it.each(['MQTT_PORT', 'HTTP_PORT', 'ALARMS_MQTT_PORT'])(
+    'names %s when that port is in use',
+    { timeout: 60_000 },
+    async (name) => {
+      await using folder = await tempFolder('start')
+      const port = await freePort()
+      const squatter = createServer().listen(port, '127.0.0.1')
+      await once(squatter, 'listening')
+      const { exitCode, message } = await refusalOf({
+        PARTS: 'broker,ingest,api',
+        DATA_DIR: folder.path,
+        DEMO_LIFTS: '0',
+        [name]: String(port),
+      })
+      squatter.close()
+      expect(exitCode).toBe(1)
+      expect(message).toContain(name)
+      expect(message).toContain(String(port))
+      expect(message).not.toMatch(/\n\s+at /)
+    },
+  )
 
   it(
     'ends with a sentence, and leaves nothing running, when a store cannot be opened',

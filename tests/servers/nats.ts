@@ -9,6 +9,7 @@ import { tempFolder } from './temp-folder.ts'
 
 const PROGRAMS = ['/usr/sbin/nats-server', '/usr/local/bin/nats-server', '/usr/bin/nats-server']
 const READY_MS_MAX = 15_000
+const CLUSTER_READY_MS_MAX = 60_000
 
 export interface NatsServer extends AsyncDisposable {
   readonly url: string
@@ -19,6 +20,15 @@ export interface NatsServer extends AsyncDisposable {
   /** Stops it from answering, and lets it go on. */
   freeze(): Promise<void>
   thaw(): void
+}
+
+/** Three servers that hold each stream three times. */
+export interface NatsCluster extends AsyncDisposable {
+  /** All of them: `nats://a,b,c`. */
+  readonly url: string
+  readonly servers: readonly NatsServer[]
+  /** Index of the server that leads the stream; undefined while there is none. */
+  leaderOf(stream: string): Promise<number | undefined>
 }
 
 async function isListening(port: number): Promise<boolean> {
@@ -44,17 +54,84 @@ async function isFrozen(pid: number): Promise<boolean> {
 
 /** A real nats-server with JetStream, a store of its own and a free port. Not started yet when `isStarted` is false. */
 export async function natsServer({ isStarted = true } = {}): Promise<NatsServer> {
+  const server = await newServer(await freePort(), [])
+  if (isStarted) await server.start()
+  return server
+}
+
+/** A real cluster on loopback, ready to hold streams. */
+export async function natsCluster(): Promise<NatsCluster> {
+  const [clientPorts, routePorts, monitorPorts] = [await freePorts(3), await freePorts(3), await freePorts(3)]
+  const routes = routePorts.map((port) => `nats://127.0.0.1:${port}`).join(',')
+  const servers: NatsServer[] = []
+  for (const [index, port] of clientPorts.entries()) {
+    const own = ['--name', `n${index + 1}`, '--cluster_name', 'tiwang', '-m', String(monitorPorts[index])]
+    servers.push(
+      await newServer(port, [...own, '--cluster', `nats://127.0.0.1:${routePorts[index]}`, '--routes', routes]),
+    )
+  }
+  await Promise.all(servers.map((server) => server.start()))
+  const deadlineMs = Date.now() + CLUSTER_READY_MS_MAX
+  while (!(await isClusterReady(monitorPorts))) {
+    if (Date.now() > deadlineMs) throw new Error('the NATS cluster did not become ready')
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+  return {
+    url: `nats://${clientPorts.map((port) => `127.0.0.1:${port}`).join(',')}`,
+    servers,
+    async leaderOf(stream) {
+      for (const port of monitorPorts) {
+        const leader = (
+          await monitor<JetStreamPage>(port, 'jsz?streams=true')
+        )?.account_details?.[0]?.stream_detail?.find(({ name }) => name === stream)?.cluster?.leader
+        if (leader !== undefined) return Number(leader.slice(1)) - 1
+      }
+      return undefined
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()))
+    },
+  }
+}
+
+type JetStreamPage = {
+  readonly meta_cluster?: { readonly leader?: string; readonly cluster_size?: number }
+  readonly account_details?: readonly {
+    readonly stream_detail?: readonly { readonly name: string; readonly cluster?: { readonly leader?: string } }[]
+  }[]
+}
+
+/** What the server says about itself; undefined when it does not answer. */
+async function monitor<Page>(port: number, path: string): Promise<Page | undefined> {
+  try {
+    const answer = await fetch(`http://127.0.0.1:${port}/${path}`, { signal: AbortSignal.timeout(2_000) })
+    return (await answer.json()) as Page // the shape is that of the server's documentation
+  } catch {
+    return undefined
+  }
+}
+
+async function isClusterReady(monitorPorts: readonly number[]): Promise<boolean> {
+  const pages = await Promise.all(monitorPorts.map((port) => monitor<JetStreamPage>(port, 'jsz')))
+  return pages.every((page) => page?.meta_cluster?.leader !== undefined && page.meta_cluster.cluster_size === 3)
+}
+
+async function freePorts(count: number): Promise<number[]> {
+  const ports = new Set<number>()
+  while (ports.size < count) ports.add(await freePort())
+  return [...ports]
+}
+
+async function newServer(port: number, args: readonly string[]): Promise<NatsServer> {
   const program = PROGRAMS.find((path) => existsSync(path))
   if (program === undefined) throw new Error('nats-server is missing: apt-get install nats-server')
   const store = await tempFolder('nats')
-  const port = await freePort()
   let child: ChildProcess | undefined
   const server: NatsServer = {
     url: `nats://127.0.0.1:${port}`,
     async start() {
-      child = spawn(program, ['-a', '127.0.0.1', '-p', String(port), '-js', '-sd', join(store.path, 'store')], {
-        stdio: 'ignore',
-      })
+      const own = ['-a', '127.0.0.1', '-p', String(port), '-js', '-sd', join(store.path, 'store')]
+      child = spawn(program, [...own, ...args], { stdio: 'ignore' })
       const deadlineMs = Date.now() + READY_MS_MAX
       while (!(await isListening(port))) {
         if (Date.now() > deadlineMs || child.exitCode !== null) throw new Error('nats-server did not start')
@@ -77,6 +154,5 @@ export async function natsServer({ isStarted = true } = {}): Promise<NatsServer>
       await store[Symbol.asyncDispose]()
     },
   }
-  if (isStarted) await server.start()
   return server
 }

@@ -1,6 +1,6 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFile, mkdir, open, readdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, open, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
@@ -13,7 +13,8 @@ import { append, appendAll, entry, listeningLog, readAll, textOf, until } from '
 
 const run = promisify(execFile)
 const numbered = (count: number, from = 0) => Array.from({ length: count }, (_, i) => `message ${from + i}`)
-const segmentsOf = async (folder: string) => (await readdir(folder)).filter((name) => name.endsWith('.journal1')).sort()
+const segmentsOf = async (folder: string) =>
+  (await readdir(folder)).filter((name) => /\.journal[12]$/.test(name)).sort()
 
 async function flipByte(path: string, offset: number): Promise<void> {
   const file = await open(path, 'r+')
@@ -33,7 +34,7 @@ describe('file journal', () => {
   let temp: Awaited<ReturnType<typeof tempFolder>>
   let folder: string
   const openAt = (o: Partial<FileJournalOptions> = {}, path = folder) =>
-    openFileJournal(path, { log: silentLog, retryMs: 50, ...o })
+    openFileJournal(path, { log: silentLog, retryMs: 50, reserveBytes: 256 * 1024, ...o })
   beforeEach(async () => {
     temp = await tempFolder('file-journal')
     folder = join(temp.path, 'journal')
@@ -65,7 +66,10 @@ describe('file journal', () => {
   })
 
   it('cuts off zeros and rubbish behind the last record', async () => {
-    await (await openAt())[Symbol.asyncDispose]()
+    {
+      await using journal = await openAt()
+      await append(journal, 'first')
+    }
     const [name = ''] = await segmentsOf(folder)
     for (const rubbish of [Buffer.alloc(10_000), Buffer.from('not a record at all, whatever follows')]) {
       await writeFile(join(folder, name), rubbish, { flag: 'a' })
@@ -73,7 +77,7 @@ describe('file journal', () => {
       await append(journal, 'good')
     }
     await using journal = await openAt()
-    expect(await allOf(journal)).toEqual(['good', 'good'])
+    expect(await allOf(journal)).toEqual(['first', 'good', 'good'])
   })
 
   it('has every acknowledged record after kill -9, in order, round after round', { timeout: 120_000 }, async () => {
@@ -97,7 +101,7 @@ describe('file journal', () => {
     }
     expect(acknowledged.length).toBeGreaterThan(4 * 700)
     await using journal = await openAt({ segmentBytesMax: 64 * 1024 })
-    await using reader = await journal.reader('detect')
+    await using reader = await journal.reader('detect', { after: 0 })
     const kept = (await readAll(reader, { waitMs: 50 })).map(
       (record) => `${record.position} ${textOf(record).replace(/\.+$/, '')}`,
     )
@@ -275,13 +279,14 @@ describe('file journal', () => {
   it('stays degraded while no segment can be begun, and takes messages when one can', async () => {
     await using journal = await openAt({ segmentBytesMax: 1_000 })
     let position = await append(journal, 'x'.repeat(900))
-    // The next segment is named after the next position; a link to a full device stands in its place.
-    const blocked = [1, 2, 3].map((i) => join(folder, `${String(position + i).padStart(16, '0')}.journal1`))
-    for (const path of blocked) await symlink('/dev/full', path)
+    // The next segment is named after the next position; a folder stands in its place.
+    const [first = ''] = await segmentsOf(folder)
+    const blocked = [1, 2, 3].map((i) => join(folder, `${String(position + i).padStart(16, '0')}${first.slice(16)}`))
+    for (const path of blocked) await mkdir(path)
     await expect(append(journal, 'y'.repeat(900))).rejects.toThrow('cannot be written')
     await new Promise((resolve) => setTimeout(resolve, 200))
     expect(journal.status().degraded).toContain('cannot be written')
-    for (const path of blocked) await rm(path)
+    for (const path of blocked) await rm(path, { recursive: true })
     await until('it recovers', () => journal.status().degraded === undefined)
     position = await append(journal, 'after')
     expect(await allOf(journal)).toEqual(['x'.repeat(900), 'after'])
@@ -299,6 +304,84 @@ describe('file journal', () => {
     expect(told.filter((each) => each === 'refused')).toHaveLength(refusedCount)
     expect(journal.status().refusedCount).toBe(refusedCount)
     expect(await allOf(journal)).toHaveLength(20 - refusedCount)
+  })
+
+  it('keeps the last part of its size for urgent records, and takes everything again when consumers are done', async () => {
+    const log = listeningLog()
+    await using journal = await openAt({ bytesMax: 100_000, log })
+    const urgent = (text: string) =>
+      new Promise<string | undefined>((resolve) =>
+        journal.append({ ...entry(text), isUrgent: true }, (error) => resolve(error?.message)),
+      )
+    const text = 'x'.repeat(1_000)
+    for (let isRefused = false; !isRefused;)
+      await append(journal, text).catch((error: Error) => {
+        isRefused = true
+        expect(error.message).toContain('the rest is for urgent records')
+      })
+    expect(journal.status().takes).toBe('urgent')
+    expect(journal.status().degraded).toContain('nearly full')
+    let count = 0
+    for (let error = await urgent(text); error === undefined; error = await urgent(text)) count += 1
+    expect(count).toBeGreaterThan(5)
+    expect(journal.status().takes).toBe('nothing')
+    expect(journal.status().degraded).toContain('is full')
+    expect(log.events).toEqual(['journal.opened', 'journal.short', 'journal.degraded'])
+    for (const consumer of ['detect', 'telemetry'] as const) {
+      await using reader = await journal.reader(consumer)
+      await reader.commit(journal.status().lastPosition)
+    }
+    expect(journal.status()).toMatchObject({ takes: 'all', degraded: undefined })
+    await append(journal, text)
+  })
+
+  it('begins a new segment when the last is old, so that what every consumer is done with goes', async () => {
+    let nowMs = 1_795_190_400_123
+    await using journal = await openAt({ nowMs: () => nowMs, segmentAgeMsMax: 60_000 })
+    await append(journal, 'old')
+    nowMs += 59_000
+    const second = await append(journal, 'also old')
+    expect(await segmentsOf(folder)).toHaveLength(1)
+    nowMs += 2_000
+    const last = await append(journal, 'new')
+    expect(await segmentsOf(folder)).toHaveLength(2)
+    await using detect = await journal.reader('detect')
+    await using telemetry = await journal.reader('telemetry')
+    await detect.commit(last)
+    expect(await segmentsOf(folder)).toHaveLength(2)
+    await telemetry.commit(second)
+    expect(await segmentsOf(folder)).toHaveLength(1)
+    expect((await readAll(telemetry, { count: 3, waitMs: 50 })).map(textOf)).toContain('new')
+  })
+
+  it('tells when the oldest record came that a consumer still needs', async () => {
+    const at = (receivedAtMs: number) =>
+      new Promise<number>((resolve) =>
+        journal.append({ ...entry('x'), receivedAtMs }, (_, position) => resolve(position)),
+      )
+    const nowMs = () => 5_000
+    let journal = await openAt({ nowMs })
+    try {
+      expect(journal.status().oldestNeededAtMs).toBeUndefined()
+      const first = await at(1_000)
+      await at(2_000)
+      const third = await at(3_000)
+      await until('it is the first', () => journal.status().oldestNeededAtMs === 1_000)
+      await using detect = await journal.reader('detect')
+      await using telemetry = await journal.reader('telemetry')
+      await detect.commit(third)
+      await telemetry.commit(first)
+      await until('it is the second', () => journal.status().oldestNeededAtMs === 2_000)
+      await journal[Symbol.asyncDispose]()
+      journal = await openAt({ nowMs })
+      // From the disk, it is known by the segment.
+      await until('it is known again', () => journal.status().oldestNeededAtMs === 1_000)
+      await using again = await journal.reader('telemetry')
+      await again.commit(third)
+      await until('nothing is needed', () => journal.status().oldestNeededAtMs === undefined)
+    } finally {
+      await journal[Symbol.asyncDispose]()
+    }
   })
 
   it('refuses a folder that is open, with a sentence', async () => {

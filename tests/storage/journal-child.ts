@@ -1,6 +1,7 @@
 /**
  * A process that appends to the journal in the folder of its first argument until it is killed, and prints a line for each
- * record after it was acknowledged. Used by `file-journal.test.ts`.
+ * record after it was acknowledged, and for each commit after it was kept. Used by `file-journal.test.ts` and
+ * `journal-power-cut.ts`.
  */
 import { writeSync } from 'node:fs'
 import { silentLog } from '#contract/log-events'
@@ -8,7 +9,22 @@ import { openFileJournal } from '#storage/journal/file-journal'
 
 const [folder = '', round = '0'] = process.argv.slice(2)
 const journal = await openFileJournal(folder, { log: silentLog, segmentBytesMax: 64 * 1024 })
+const reader = await journal.reader('detect')
+const COMMIT_EVERY = 97
 let count = 0
+
+/** A synchronous write: when the line is out, it was said. */
+function say(line: string): void {
+  for (;;) {
+    try {
+      writeSync(1, `${line}\n`)
+      return
+    } catch (error) {
+      // The other end reads more slowly than this one writes.
+      if (!(error instanceof Error && 'code' in error && error.code === 'EAGAIN')) throw error
+    }
+  }
+}
 
 function appendNext(): void {
   const text = `${round}-${count}`
@@ -18,8 +34,12 @@ function appendNext(): void {
     { topic: 'lifts/v1/lift-0001/status', terminal: 'TJ-0001', receivedAtMs: count, payload },
     (error, position) => {
       if (error !== undefined) throw error
-      // A synchronous write: when the line is out, the acknowledgement is out.
-      writeSync(1, `${position} ${text}\n`)
+      say(`${position} ${text}`)
+      if (position % COMMIT_EVERY === 0)
+        reader.commit(position).then(
+          () => say(`committed ${position}`),
+          () => {},
+        )
       setImmediate(appendNext)
     },
   )

@@ -26,7 +26,7 @@ export const JOURNAL_PLACES: Record<string, () => Promise<JournalPlace>> = {
     const server = await natsServer()
     return {
       // Small enough for the store of any machine that runs the tests.
-      open: (o) => openJournal(server.url, { log: silentLog, bytesMax: 64 * 1024 * 1024, ...o }),
+      open: (o) => openJournal(server.url, { log: silentLog, bytesMax: 64 * 1024 * 1024, shareCount: 1, ...o }),
       [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
     }
   },
@@ -42,9 +42,12 @@ export const entry = (text: string): JournalEntry => ({
 export const textOf = (record: JournalRecord) => Buffer.from(record.payload).toString()
 
 /** Appends one and resolves with its position, or rejects with why it was refused. */
-export function append(journal: Pick<Journal, 'append'>, text: string): Promise<number> {
+export const append = (journal: Pick<Journal, 'append'>, text: string): Promise<number> =>
+  appendEntry(journal, entry(text))
+
+export function appendEntry(journal: Pick<Journal, 'append'>, given: JournalEntry): Promise<number> {
   return new Promise((resolve, reject) => {
-    journal.append(entry(text), (error, position) => (error === undefined ? resolve(position) : reject(error)))
+    journal.append(given, (error, position) => (error === undefined ? resolve(position) : reject(error)))
   })
 }
 

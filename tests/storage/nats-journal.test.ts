@@ -11,7 +11,7 @@ const bytesMax = 64 * 1024 * 1024
 
 describe('nats journal', () => {
   let server: NatsServer
-  const openAt = (log = silentLog): Promise<Journal> => openJournal(server.url, { log, bytesMax })
+  const openAt = (log = silentLog): Promise<Journal> => openJournal(server.url, { log, bytesMax, shareCount: 1 })
   beforeEach(async () => {
     server = await natsServer({ isStarted: false })
   })
@@ -98,7 +98,10 @@ describe('nats journal', () => {
       expect((await readAll(reader, { count: 300 })).map(textOf)).toEqual(numbered(300))
       await reader.commit(positions[199] ?? 0)
     }
-    await until('the broker knows', () => broker.status().firstPosition === positions[200])
+    await until('the broker knows', () => {
+      const { firstPosition, committed } = broker.status()
+      return firstPosition === positions[200] && committed.telemetry > 0
+    })
     expect(broker.status().committed).toEqual({ detect: positions[199], telemetry: positions[199] })
   })
 

@@ -30,9 +30,9 @@ describe('secrets', () => {
   })
   it('are refused rather than queued without end', async () => {
     const hashed = await hashTerminalSecret('x')
-    const answers = await Promise.allSettled(Array.from({ length: 600 }, () => verifySecret(hashed, 'x')))
+    const answers = await Promise.allSettled(Array.from({ length: 4_200 }, () => verifySecret(hashed, 'x')))
     const refused = answers.filter(({ status }) => status === 'rejected')
-    expect(refused).toHaveLength(600 - 2 - 512)
+    expect(refused).toHaveLength(4_200 - 2 - 4_096)
     for (const answer of refused) expect(answer).toMatchObject({ reason: expect.any(SecretsBusyError) as unknown })
     expect(await verifySecret(hashed, 'x')).toBe(true)
   })
@@ -40,14 +40,14 @@ describe('secrets', () => {
     const [secret, password] = [await hashTerminalSecret('x'), await hashPassword('x')]
     let doneCount = 0
     const terminals = Promise.allSettled(
-      Array.from({ length: 600 }, async () => {
+      Array.from({ length: 4_200 }, async () => {
         if (await verifySecret(secret, 'x')) doneCount += 1
       }),
     )
     expect(await verifyPassword(password, 'x')).toBe(true)
     expect(doneCount).toBeLessThan(250)
     await terminals
-    expect(doneCount).toBe(2 + 512)
+    expect(doneCount).toBe(2 + 4_096)
   })
   it('of terminals are verified while as many people wait as may', async () => {
     const [secret, password] = [await hashTerminalSecret('x'), await hashPassword('x')]

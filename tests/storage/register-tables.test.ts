@@ -22,7 +22,14 @@ const COLUMNS: { [Table in keyof Tables]: { [Column in keyof Tables[Table]]: str
     ...{ ratedSpeedMps: 'double precision', longitude: 'double precision', latitude: 'double precision' },
     ...{ contractor: 'text?', simulated: 'boolean' },
   },
-  terminals: { serial: 'text', lift: 'text?', boundAtMs: 'bigint', revokedAtMs: 'bigint?', secretHash: 'text' },
+  terminals: {
+    ...{ serial: 'text', lift: 'text?', boundAtMs: 'bigint', revokedAtMs: 'bigint?', secretHash: 'text?' },
+    revision: 'bigint',
+  },
+  claimCodes: {
+    ...{ codeHash: 'text', lift: 'text', issuedBy: 'text', issuedAtMs: 'bigint', expiresAtMs: 'bigint' },
+    ...{ claimedAtMs: 'bigint?', claimedBy: 'text?' },
+  },
   users: { id: 'text', username: 'text', name: 'text', role: 'text', organisation: 'text', passwordHash: 'text' },
   sessions: { tokenHash: 'text', userId: 'text', openedAtMs: 'bigint', expiresAtMs: 'bigint', usedAtMs: 'bigint' },
   alarms: {
@@ -36,6 +43,8 @@ const COLUMNS: { [Table in keyof Tables]: { [Column in keyof Tables[Table]]: str
   },
   liveStates: { lift: 'text', state: 'jsonb', memory: 'jsonb' },
   checkpoints: { name: 'text', position: 'bigint' },
+  workers: { worker: 'text', beat: 'bigint' },
+  shares: { share: 'integer', worker: 'text?', epoch: 'bigint' },
   quarantine: {
     ...{ position: 'bigint', receivedAtMs: 'bigint', terminal: 'text?', topic: 'text', reason: 'text' },
     ...{ detail: 'text', payload: 'text' },
@@ -44,7 +53,7 @@ const COLUMNS: { [Table in keyof Tables]: { [Column in keyof Tables[Table]]: str
 }
 /** Columns that no contract row has. */
 const OWN_COLUMNS: Readonly<Record<string, readonly string[]>> = {
-  terminals: ['secretHash'],
+  terminals: ['secretHash', 'revision'],
   users: ['passwordHash'],
   occurrences: ['condition'],
 }

@@ -72,6 +72,7 @@ for (const [kind, newUrl] of Object.entries(KINDS)) {
           ...row,
           lift: 'lift-b',
           revokedAtMs: 1_795_190_400_999,
+          revision: expect.any(Number) as number,
         })
         expect(await register.terminals.bySerial('TJ-9999' as TerminalSerial)).toBeUndefined()
         for (const listed of await register.terminals.all()) expect(listed).not.toHaveProperty('secretHash')

@@ -35,6 +35,20 @@ export class RecentMap<Key, Value> {
     this.#values.delete(key)
   }
 
+  /** Looks without counting it as a use. */
+  peek(key: Key): Value | undefined {
+    return this.#values.get(key)
+  }
+
+  /** What was used longest ago comes first. */
+  values(): IterableIterator<Value> {
+    return this.#values.values()
+  }
+
+  clear(): void {
+    this.#values.clear()
+  }
+
   #touch(key: Key, value: Value): void {
     this.#values.delete(key)
     this.#values.set(key, value)

@@ -1,0 +1,24 @@
+/** Whether an open connection still stands on what the register and the certificates say, and how it ends when not. */
+import type { AdmissionRefusal } from '#contract/errors'
+import type { Connection } from './connection.ts'
+import type { Refusals } from './refusals.ts'
+import type { TerminalRow } from './terminal-rows.ts'
+
+/** A connection by certificate does not depend on the secret. */
+export const standsOn = ({ terminal, claim, secretHash }: Connection, row: TerminalRow | undefined): boolean =>
+  row !== undefined &&
+  row.revokedAtMs === null &&
+  row.lift === terminal?.lift &&
+  (claim?.proof === 'certificate' || row.secretHash === secretHash)
+
+/** Counts why it is cut, and closes it. The device comes back and is judged anew. */
+export function cut(
+  connection: Connection,
+  o: { code: AdmissionRefusal; detail: string; refusals: Pick<Refusals, 'count'> },
+): void {
+  if (connection.conn.destroyed) return
+  connection.endReason = o.code
+  const { address, terminalName: terminal } = connection
+  o.refusals.count(o.code, { terminal, address, detail: o.detail })
+  connection.conn.destroy()
+}

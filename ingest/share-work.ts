@@ -1,0 +1,122 @@
+/** The work on one share: its lifts, their rules, both readers, what waits for the register, and its checkpoint. */
+import type { Alarm } from '#contract/alarms'
+import type { LiftId, OrganisationId } from '#contract/ids'
+import type { Log } from '#contract/log-events'
+import type { HeldShare } from '#contract/shares'
+import type { Bus } from '#storage/bus/bus'
+import type { Journal } from '#storage/journal/journal'
+import type { Checkpoint, Register } from '#storage/register/register'
+import type { TelemetryStore } from '#storage/telemetry/telemetry-store'
+import type { Counters } from './counters.ts'
+import { detect, type BrokerHeard } from './detect.ts'
+import { newFleet, type Fleet } from './fleet.ts'
+import { newLedger } from './ledger.ts'
+import type { Outages } from './outages.ts'
+import { storeTelemetry } from './store-telemetry.ts'
+
+export type ShareWorkOptions = {
+  /** The share as this worker holds it; undefined when the journal is not divided, and nobody else works on it. */
+  readonly held: HeldShare | undefined
+  readonly journal: Pick<Journal, 'reader' | 'status'>
+  readonly register: Pick<Register, 'alarms' | 'liveStates' | 'quarantine'>
+  readonly telemetry: Pick<TelemetryStore, 'append'>
+  readonly bus: Bus
+  readonly outages: Outages
+  readonly counters: Counters
+  readonly log: Log
+  readonly nowMs: () => number
+  readonly brokerHeard: BrokerHeard
+  /** The registered lifts of this share, read again. */
+  readonly readLifts: () => Promise<LiftsOfShare>
+}
+export type LiftsOfShare = readonly { readonly id: LiftId; readonly contractor: OrganisationId | null }[]
+/** What is brought back: the lifts, their last checkpoint, and the alarms that stand open on them. */
+export type Restored = {
+  readonly lifts: LiftsOfShare
+  readonly checkpoint: Checkpoint
+  readonly openAlarms: readonly Alarm[]
+}
+
+export interface ShareWork extends AsyncDisposable {
+  readonly held: HeldShare
+  readonly fleet: Fleet
+  /** Records that are not read, or not taken by the store behind, of each reader. */
+  lag(): { readonly detect: number; readonly telemetry: number }
+  /** Rejects when the journal cannot be read. */
+  readonly failed: Promise<never>
+}
+
+const WHOLE: HeldShare = { share: 0, worker: '', epoch: 0 }
+
+export async function startShareWork(o: ShareWorkOptions, restored: Restored): Promise<ShareWork> {
+  const { held, journal, register, bus, outages, counters } = o
+  const share = held?.share ?? 0
+  const fleet = newFleet()
+  const contractors = new Map<LiftId, OrganisationId | null>()
+  const know = (lifts: LiftsOfShare): void => {
+    for (const { id, contractor } of lifts) contractors.set(id, contractor)
+    fleet.register(lifts.map(({ id }) => id))
+  }
+  know(restored.lifts)
+  fleet.restore(restored.checkpoint.lifts)
+  fleet.takeChanged()
+
+  const stopping = new AbortController()
+  const { signal } = stopping
+  const ledger = newLedger({
+    register: {
+      alarms: { apply: (change) => register.alarms.apply(change, held) },
+      quarantine: register.quarantine,
+    },
+    outages,
+    onDropped: () => counters.quarantineDropped.inc(),
+    onLost: () => stopping.abort(),
+    contractorOf: (lift) => contractors.get(lift) ?? null,
+    publish: (alarm, occurrence) => bus.publish('alarm', { alarm, occurrence }),
+  })
+  const { position } = restored.checkpoint
+  const detectReader = await journal.reader('detect', { after: position, share })
+  const telemetryReader = await journal.reader('telemetry', { share })
+  const unsettled = { detect: 0, telemetry: 0 }
+  const shared = { outages, counters, log: o.log, nowMs: o.nowMs, signal }
+  const running = Promise.all([
+    detect({
+      ...shared,
+      reader: detectReader,
+      save: (checkpoint) => register.liveStates.save(checkpoint, held),
+      onLost: () => stopping.abort(),
+      fleet,
+      ledger,
+      brokerHeard: o.brokerHeard,
+      reloadLifts: async () => know(await o.readLifts()),
+      position,
+      openAlarms: restored.openAlarms,
+      isJournalWell: () => journal.status().degraded === undefined,
+      onUnsettled: (count) => (unsettled.detect = count),
+    }),
+    storeTelemetry({
+      ...shared,
+      reader: telemetryReader,
+      telemetry: o.telemetry,
+      quarantine: (rows) => register.quarantine.put(rows),
+      onUnsettled: (count) => (unsettled.telemetry = count),
+    }),
+  ])
+  const failed = running.then(() => new Promise<never>(() => {}))
+  failed.catch(() => {}) // whoever awaits `failed` hears of it; nobody has to
+  return {
+    held: held ?? WHOLE,
+    fleet,
+    failed,
+    lag: () => ({
+      detect: (detectReader.unread()?.count ?? 0) + unsettled.detect,
+      telemetry: (telemetryReader.unread()?.count ?? 0) + unsettled.telemetry,
+    }),
+    async [Symbol.asyncDispose]() {
+      stopping.abort()
+      await running.catch(() => {})
+      await detectReader[Symbol.asyncDispose]()
+      await telemetryReader[Symbol.asyncDispose]()
+    },
+  }
+}

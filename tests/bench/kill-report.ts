@@ -1,0 +1,45 @@
+/** What the scenarios of sudden death report, and how they look at order and chance. */
+
+/** What one scenario found. */
+export type KillReport = {
+  readonly name: string
+  readonly killCount: number
+  readonly acknowledgedCount: number
+  readonly lostCount: number
+  /** First copies that came behind a later message of the same lift; undefined where the order cannot be seen. */
+  readonly disorderCount: number | undefined
+  /** Copies beyond the first: what terminals sent again because an acknowledgement did not reach them. */
+  readonly repeatCount: number
+}
+
+/** Chance that gives the same sequence for the same seed (mulberry32). */
+export function chanceOf(seed: number): () => number {
+  let state = seed >>> 0
+  return () => {
+    state = (state + 0x6d2b79f5) >>> 0
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+/** Watches the order in which first copies lie. */
+export class OrderWatch {
+  readonly seen = new Set<string>()
+  readonly #newest = new Map<string, number>()
+  disorderCount = 0
+  repeatCount = 0
+
+  /** `boot` is below 1 000 and `seq` below a million. */
+  take(lift: string, { boot, seq }: { boot: number; seq: number }): void {
+    const key = `${lift} ${boot} ${seq}`
+    if (this.seen.has(key)) {
+      this.repeatCount += 1
+      return
+    }
+    this.seen.add(key)
+    const count = boot * 1_000_000 + seq
+    if (count < (this.#newest.get(lift) ?? 0)) this.disorderCount += 1
+    else this.#newest.set(lift, count)
+  }
+}

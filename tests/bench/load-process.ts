@@ -1,0 +1,22 @@
+/** The load: sockets that send prepared bytes and count acknowledgements, with as little work as can be. */
+import { answerQuestions } from './child-process.ts'
+import { Load, type RunQuestion } from './load.ts'
+import type { ConnectQuestion } from './load-sockets.ts'
+
+const load = new Load()
+answerQuestions(
+  async (question) => {
+    // The other end is a file of this folder.
+    switch (question['do']) {
+      case 'connect':
+        return load.connect(question as unknown as ConnectQuestion)
+      case 'subscribe':
+        return load.subscribe(question as unknown as { port: number; clean: boolean })
+      case 'run':
+        return load.run(question as unknown as RunQuestion)
+      default:
+        throw new Error('unknown question')
+    }
+  },
+  async () => load.close(),
+)
