@@ -7,22 +7,23 @@ import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import pino from 'pino'
 import { Registry, collectDefaultMetrics } from 'prom-client'
+import { seedDemonstration } from '#api/demonstration'
 import { ensureSignIns } from '#api/first-run'
 import { startOps } from '#api/ops'
 import { startApi, type Api } from '#api/start'
+import { connectionsThatFit } from '#broker/descriptors'
 import { limitsOf } from '#broker/limits'
 import { startBroker, type Broker } from '#broker/start'
 import { LOG_EVENTS, type Log, type LogEvent } from '#contract/log-events'
 import { SettingsError, readSettings, storeUrlsOf, type Part, type Settings } from '#contract/settings'
 import { startIngest } from '#ingest/start'
-import { readCredentials, writeCredentials, type SimulatedTerminals } from '#simulator/credentials'
+import { readCredentials, waitForCredentials, writeCredentials } from '#simulator/credentials'
 import { startSimulator, type Simulator } from '#simulator/start'
 import { generateTown } from '#simulator/town'
 import { openBus, type Bus } from '#storage/bus/bus'
 import { lockFolder } from '#storage/folder-lock'
 import { openJournal, type Journal } from '#storage/journal/journal'
 import { openRegister, type Register } from '#storage/register/register'
-import { hashTerminalSecret, newTerminalSecret } from '#storage/register/secrets'
 import { openTelemetryStore, type TelemetryStore } from '#storage/telemetry/telemetry-store'
 
 export const VERSION = '0.1.0'
@@ -99,12 +100,13 @@ async function startParts(
   const { journal, register, telemetry, bus } = stores
   const signIns = has('api') && register ? await prepareRegister(setup, register) : undefined
 
-  const broker =
-    has('broker') && journal && register ? await startBrokerPart(setup, { journal, register, bus }) : undefined
+  // Before the broker, so that it has said from where it reads before anything new is in the journal; and it stops after it.
   const ingest =
     has('ingest') && journal && register && telemetry && bus
       ? releasers.add('ingest', await startIngest({ journal, register, telemetry, bus, metrics, log, nowMs }))
       : undefined
+  const broker =
+    has('broker') && journal && register ? await startBrokerPart(setup, { journal, register, bus }) : undefined
   const api = await startHttp(setup, { ...stores, broker })
   const simulator = has('simulator') ? await startSimulation(setup, broker?.mqttUrl) : undefined
 
@@ -170,7 +172,15 @@ async function openStores({ settings, paths, has, log, releasers }: Setup): Prom
 }
 
 async function prepareRegister({ settings, paths, log, nowMs }: Setup, register: Register): Promise<SignIns> {
-  await seedDemonstration({ settings, register, credentialsPath: paths.credentials, log, nowMs })
+  const { DEMO_LIFTS: liftCount, DEMO_SEED: seed } = settings
+  if (liftCount > 0)
+    await seedDemonstration({
+      register,
+      town: (boundAtMs) => generateTown({ seed, liftCount, boundAtMs }),
+      keepSecrets: (terminals) => writeCredentials(paths.credentials, { seed, liftCount, terminals }),
+      log,
+      nowMs,
+    })
   return ensureSignIns({ register, path: paths.signIns })
 }
 
@@ -178,6 +188,9 @@ async function startBrokerPart(
   { settings, releasers, metrics, log, nowMs }: Setup,
   { journal, register, bus }: { journal: Journal; register: Register; bus: Bus | undefined },
 ): Promise<Broker> {
+  const limits = limitsOf(settings)
+  const connectionsMax = Math.min(limits.connectionsMax, (await connectionsThatFit()) ?? Infinity)
+  if (connectionsMax < limits.connectionsMax) log.info('broker.fewerConnections', { connectionsMax })
   const broker = await startBroker({
     host: settings.HOST,
     mqttPort: settings.MQTT_PORT,
@@ -194,7 +207,7 @@ async function startBrokerPart(
         revocations: settings.MQTT_TLS_CRL_FILE,
       },
     },
-    limits: limitsOf(settings),
+    limits: { ...limits, connectionsMax },
     metrics,
     log,
     nowMs,
@@ -229,7 +242,7 @@ async function startHttp(
   }
   const deviceDoors = {
     port: broker ? Number(new URL(broker.mqttUrl).port) : settings.MQTT_PORT,
-    tlsPort: settings.MQTT_TLS_CERT_FILE === '' ? null : settings.MQTT_TLS_PORT,
+    tlsPort: tlsPortOf(settings, broker),
   }
   const publicOrigin = settings.PUBLIC_ORIGIN
   const alarmsMqttPort = settings.ALARMS_MQTT_PORT
@@ -280,55 +293,10 @@ function pathsOf(settings: Settings) {
   }
 }
 
-/**
- * Writes the demonstration town into a register without terminals, and its secrets where the simulator finds them. The
- * terminals come last: a start that was cut short is done again as a whole.
- */
-async function seedDemonstration(o: {
-  settings: Settings
-  register: Register
-  credentialsPath: string
-  log: Log
-  nowMs: () => number
-}): Promise<void> {
-  const { register } = o
-  const { DEMO_LIFTS: liftCount, DEMO_SEED: seed } = o.settings
-  if (liftCount === 0 || (await register.terminals.all()).length > 0) return
-  if ((await register.lifts.all({ all: true })).some(({ simulated }) => !simulated)) return // real lifts live here
-  const boundAtMs = o.nowMs()
-  const town = generateTown({ seed, liftCount, boundAtMs })
-  const terminals = town.terminals.map((terminal) => ({ ...terminal, secret: newTerminalSecret() }))
-  await writeCredentials(o.credentialsPath, { seed, liftCount, terminals })
-  await register.organisations.put(town.organisations)
-  await register.lifts.put(town.lifts)
-  const rows = await Promise.all(
-    terminals.map(async ({ serial, lift, secret }) => ({
-      serial,
-      lift,
-      boundAtMs,
-      revokedAtMs: null,
-      secretHash: await hashTerminalSecret(secret),
-    })),
-  )
-  await register.terminals.put(rows)
-  o.log.info('town.seeded', { seed, liftCount })
-}
-
-/** In a deployment of several processes the simulator may be up before the town is written. */
-async function waitForCredentials(path: string, log: Log): Promise<SimulatedTerminals> {
-  for (let tryCount = 0; ; tryCount += 1) {
-    const credentials = await readCredentials(path).catch((error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return undefined
-      throw error
-    })
-    if (credentials !== undefined) return credentials
-    if (tryCount === 120)
-      throw new Error(
-        `There are no credentials of simulated terminals at ${path}. The api part writes them when DEMO_LIFTS is not 0.`,
-      )
-    if (tryCount === 0) log.info('simulator.started', { waitingFor: path })
-    await new Promise((wake) => setTimeout(wake, 1_000))
-  }
+/** Where terminals find TLS: of a broker in this process as it listens, of another one as it is set; null when it is off. */
+function tlsPortOf(settings: Settings, broker: Broker | undefined): number | null {
+  if (broker) return broker.mqttTlsUrl === undefined ? null : Number(new URL(broker.mqttTlsUrl).port)
+  return settings.MQTT_TLS_CERT_FILE === '' ? null : settings.MQTT_TLS_PORT
 }
 
 /** pino underneath: JSON lines on standard error, so that standard output stays for people. */

@@ -6,6 +6,7 @@ import { fastifyCookie } from '@fastify/cookie'
 import { fastifyHelmet } from '@fastify/helmet'
 import { fastifyRateLimit } from '@fastify/rate-limit'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import { addressGroupOf } from '#contract/address-group'
 import { mayDo } from '#contract/roles'
 import type { ApiApp, AppParts } from './api-app.ts'
 import { describeApi } from './api-document.ts'
@@ -26,9 +27,9 @@ import { validatorOf } from './validation.ts'
 import { serveView } from './view-files.ts'
 
 /** Longest body of a request, bytes. */
-export const BODY_BYTES_MAX = 64 * 1024
+const BODY_BYTES_MAX = 64 * 1024
 /** Requests of one address in a minute, all routes together that have no bound of their own. */
-export const REQUESTS_PER_MINUTE_MAX = 1_200
+const REQUESTS_PER_MINUTE_MAX = 1_200
 /** An alarm id is the longest name in a path. */
 const PATH_NAME_LENGTH_MAX = 160
 
@@ -93,6 +94,7 @@ async function protect(app: ApiApp, parts: AppParts): Promise<void> {
     max: REQUESTS_PER_MINUTE_MAX,
     timeWindow: '1 minute',
     cache: 10_000,
+    keyGenerator: ({ ip }) => addressGroupOf(ip),
   })
   await app.register(fastifyCompress, { global: true, threshold: 1_024, encodings: ['br', 'gzip'] })
   await app.register(fastifyCookie)

@@ -16,7 +16,7 @@ import {
 import { SignInTries } from './sign-in-tries.ts'
 
 /** Codes that are looked at at one time, all addresses together; more are refused. People who sign in share the threads. */
-export const CLAIMS_UNDER_WAY_MAX = 4
+const CLAIMS_UNDER_WAY_MAX = 4
 
 export type Claims = {
   /** A new code for a lift, in place of one that was not used. The code itself is kept nowhere. */
@@ -25,7 +25,7 @@ export type Claims = {
     by: string
     validForMs: number
   }): Promise<Result<{ code: string; lift: LiftId; expiresAtMs: number }>>
-  /** Takes a code for a terminal. Wrong, used and expired codes are refused alike, and take the same time. */
+  /** Takes a code for a terminal. Wrong, used and expired codes are refused in the same words. */
   claim(o: {
     code: string
     serial: TerminalSerial
@@ -33,6 +33,7 @@ export type Claims = {
   }): Promise<Result<{ terminal: KnownTerminal; secret: string }>>
 }
 
+/** Claims of one process: its tries are in memory and begin anew with it. */
 export function openClaims(o: {
   register: Pick<Register, 'claimCodes' | 'audit'>
   log: Log
@@ -48,6 +49,17 @@ export function openClaims(o: {
     return { secret, taken: await register.claimCodes.claim({ codeHash, serial, secretHash, atMs: nowMs() }) }
   }
 
+  /** One row for the lock; one that could not be written is tried again at the next claim. */
+  const tellLock = async (address: string) => {
+    const detail = 'locked out after too many wrong codes'
+    log.warn('claim.refused', { address, detail })
+    const row = { atMs: nowMs(), by: '(unknown)', act: 'terminals.claimRefused', subject: address, detail }
+    await register.audit.add(row).catch((error: unknown) => {
+      tries.notTold('', address)
+      throw error
+    })
+  }
+
   return {
     async issue({ lift, by, validForMs }) {
       const code = newClaimCode()
@@ -61,24 +73,18 @@ export function openClaims(o: {
     async claim({ code, serial, address }) {
       // Before the try is counted: many terminals behind one address may come at the same moment.
       if (underWay >= CLAIMS_UNDER_WAY_MAX) return tooMany()
-      const tried = tries.begin('', address, nowMs())
+      const atMs = nowMs()
+      const tried = tries.begin('', address, atMs)
       if (tried.lockedOut) {
-        if (tried.firstTime) {
-          const detail = 'locked out after too many wrong codes'
-          log.warn('claim.refused', { address, detail })
-          await register.audit.add({
-            atMs: nowMs(),
-            by: '(unknown)',
-            act: 'terminals.claimRefused',
-            subject: address,
-            detail,
-          })
-        }
+        if (tried.firstTime) await tellLock(address)
         return refuse('claim.lockedOut', 'Too many wrong codes from this address')
       }
       underWay += 1
       const answer = await take(code, serial)
-        .catch(unlessBusy)
+        .catch((error: unknown) => {
+          tries.takeBack('', address, atMs)
+          return unlessBusy(error)
+        })
         .finally(() => (underWay -= 1))
       if (answer === 'busy') return tooMany()
       const { taken, secret } = answer

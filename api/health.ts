@@ -4,7 +4,7 @@ import type { Log } from '#contract/log-events'
 import type { Bus } from '#storage/bus/bus'
 import { failingParts, type PartCheck } from './part-checks.ts'
 
-export const HEALTH_PERIOD_MS = 5_000
+const HEALTH_PERIOD_MS = 5_000
 /** A part that said something and is then silent for this long is missing. */
 export const PART_SILENCE_MS_MAX = 20_000
 /** Parts without which the wall shows yesterday: missing too when they were never heard. They speak on the bus every 5 s. */

@@ -3,8 +3,8 @@
  * session yet is a stranger; it has one attempt and a few seconds, and there are few places for strangers.
  */
 import type { IncomingMessage } from 'node:http'
-import { normalizeIP } from '@fastify/rate-limit'
 import type { Socket } from 'socket.io'
+import { addressGroupOf } from '#contract/address-group'
 import type { ErrorCode } from '#contract/errors'
 import type { Log } from '#contract/log-events'
 import { isForeignOrigin } from './origin.ts'
@@ -20,7 +20,7 @@ export type LiveDoorLimits = {
   readonly strangersPerAddressMax: number
 }
 
-export type LiveDoorParts = {
+type LiveDoorParts = {
   readonly sessions: Pick<Sessions, 'read'>
   readonly cookie: SessionCookie
   readonly publicOrigin: string
@@ -111,14 +111,14 @@ const refusedWith = (code: ErrorCode) => Object.assign(new Error(code), { data: 
 /** Who asks, as the HTTP routes see it: a proxy on this machine may say it, and only when there is a public origin. */
 function addressOf(request: IncomingMessage, publicOrigin: string): string {
   const remote = request.socket.remoteAddress ?? ''
-  if (publicOrigin === '' || !isLoopback(remote)) return normalizeIP(remote)
+  if (publicOrigin === '' || !isLoopback(remote)) return addressGroupOf(remote)
   const header = request.headers['x-forwarded-for']
   const hops = String(header ?? '')
     .split(',')
     .map((hop) => hop.trim())
     .reverse()
   // What the nearest proxy wrote is last; what stands before it may be made up.
-  return normalizeIP(hops.find((hop) => hop !== '' && !isLoopback(hop)) ?? remote)
+  return addressGroupOf(hops.find((hop) => hop !== '' && !isLoopback(hop)) ?? remote)
 }
 
 const isLoopback = (address: string) => /^(::ffff:)?127\.|^::1$/i.test(address)

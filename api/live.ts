@@ -28,14 +28,14 @@ import type { SessionCookie } from './session-cookie.ts'
 import type { Sessions, SignedIn } from './sessions.ts'
 
 /** What the server says. A viewer that gets a snapshot reads the alarm list again: it may have missed alarms too. */
-export type LiveEvents = {
+type LiveEvents = {
   snapshot: (snapshot: LiveSnapshot) => void
   delta: (delta: LiveDelta) => void
   alarm: (change: { alarm: Wire<Alarm>; occurrence: Wire<Occurrence> }) => void
   health: (health: PlatformHealth) => void
 }
 /** What a viewer says. */
-export type ViewerEvents = { hello: (hello?: unknown) => void }
+type ViewerEvents = { hello: (hello?: unknown) => void }
 type SocketFacts = { signedIn: SignedIn }
 type ViewerSocket = Socket<ViewerEvents, LiveEvents, Record<string, never>, SocketFacts>
 type LiveNamespace = Namespace<ViewerEvents, LiveEvents, Record<string, never>, SocketFacts>
@@ -49,7 +49,7 @@ export type LiveLimits = LiveDoorLimits & {
   /** How long a feed without viewers is kept for those that come back, ms. */
   readonly feedIdleMsMax: number
 }
-export const LIVE_LIMITS: LiveLimits = {
+const LIVE_LIMITS: LiveLimits = {
   viewersMax: 2_000,
   strangersMax: 200,
   strangersPerAddressMax: 20,

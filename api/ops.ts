@@ -1,12 +1,14 @@
 /** The listener of a process without the API: health and metrics for whoever watches the process, and MQTT over WebSocket. */
 import { createServer } from 'node:http'
 import type { Registry } from 'prom-client'
-import { listenRefusal } from './listen-refusal.ts'
+import { bindHostOf, listenRefusal, urlHostOf } from '#contract/listening'
 import { failingParts, type PartCheck } from './part-checks.ts'
 import { routeUpgrades, type AcceptUpgrade } from './upgrades.ts'
 
+/** `url` is `http://HOST:PORT`, as reached from this machine. */
 export type Ops = AsyncDisposable & { readonly url: string }
 
+/** Resolves when it answers. A port that is taken is refused with a sentence. */
 export async function startOps(o: {
   host: string
   port: number
@@ -30,13 +32,13 @@ export async function startOps(o: {
   })
   const upgrades = routeUpgrades(server, o)
   await new Promise<void>((resolve, reject) => {
-    server.once('error', (error) => reject(listenRefusal(error, o.port)))
-    server.listen(o.port, o.host, resolve)
+    server.once('error', (error) => reject(listenRefusal(error, o.port, 'HTTP_PORT')))
+    server.listen(o.port, bindHostOf(o.host), resolve)
   })
   const address = server.address()
   const port = typeof address === 'object' && address !== null ? address.port : o.port
   return {
-    url: `http://127.0.0.1:${port}`,
+    url: `http://${urlHostOf(o.host)}:${port}`,
     [Symbol.asyncDispose]: () =>
       new Promise<void>((resolve) => {
         server.close(() => resolve())

@@ -13,14 +13,14 @@ import { TelemetryStoreError } from '#storage/telemetry/telemetry-store'
 const MISTAKES_MAX = 20
 
 /** One part of the request that was wrong. `pointer` is a JSON pointer into the named part of the request. */
-export const RequestMistake = Type.Object({
+const RequestMistake = Type.Object({
   in: Type.String({ description: 'body, querystring or params' }),
   pointer: Type.String(),
   message: Type.String(),
 })
-export type RequestMistake = Static<typeof RequestMistake>
+type RequestMistake = Static<typeof RequestMistake>
 
-export const ProblemDetails = Type.Object(
+const ProblemDetails = Type.Object(
   {
     type: Type.String({ description: 'urn:tiwang:problem:{code}' }),
     title: Type.String({
@@ -35,7 +35,7 @@ export const ProblemDetails = Type.Object(
   },
   { description: 'RFC 9457 problem details' },
 )
-export type ProblemDetails = Static<typeof ProblemDetails>
+type ProblemDetails = Static<typeof ProblemDetails>
 
 /** A refusal on its way to the caller. Thrown inside a route or hook, answered by `answerError`. */
 export class Refusal extends Error {
@@ -110,7 +110,7 @@ function invalidRequest(validation: readonly unknown[], context: string): Refusa
 }
 
 /** The problem details of a refusal, for one request. */
-export function problemOf(refusal: Refusal, request: FastifyRequest): ProblemDetails {
+function problemOf(refusal: Refusal, request: FastifyRequest): ProblemDetails {
   const { status, ...titles } = ERRORS[refusal.code]
   return {
     type: `urn:tiwang:problem:${refusal.code}`,

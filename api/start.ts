@@ -3,6 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Registry } from 'prom-client'
+import { bindHostOf, listenRefusal, urlHostOf } from '#contract/listening'
 import type { Log } from '#contract/log-events'
 import type { Bus } from '#storage/bus/bus'
 import type { Register } from '#storage/register/register'
@@ -11,7 +12,6 @@ import type { ApiApp } from './api-app.ts'
 import { buildApp } from './app.ts'
 import { openFleet } from './fleet.ts'
 import { openHealth } from './health.ts'
-import { listenRefusal } from './listen-refusal.ts'
 import { openLiveStates } from './live-states.ts'
 import { startLive, type LiveLimits } from './live.ts'
 import type { SubscriberLimits } from './northbound/limits.ts'
@@ -58,7 +58,7 @@ export type ApiOptions = {
 }
 
 export interface Api extends AsyncDisposable {
-  /** `http://127.0.0.1:PORT`, as reached from this machine. */
+  /** `http://HOST:PORT`, as reached from this machine. */
   readonly url: string
   /** MQTT for subscribers to alarms; undefined when it is off. */
   readonly northbound: Northbound | undefined
@@ -123,7 +123,7 @@ export async function startApi(o: ApiOptions): Promise<Api> {
       watchBus(o.bus, startOver),
     )
     o.log.info('api.listening', { host: o.host, port })
-    return { url: `http://127.0.0.1:${port}`, northbound, failed, [Symbol.asyncDispose]: stop }
+    return { url: `http://${urlHostOf(o.host)}:${port}`, northbound, failed, [Symbol.asyncDispose]: stop }
   } catch (error) {
     await stop()
     throw error
@@ -133,9 +133,9 @@ export async function startApi(o: ApiOptions): Promise<Api> {
 async function listen(app: ApiApp, { host, port }: Pick<ApiOptions, 'host' | 'port'>): Promise<number> {
   try {
     // “localhost” would make Fastify open a second server, on which there is no live view.
-    await app.listen({ host: host === 'localhost' ? '127.0.0.1' : host, port })
+    await app.listen({ host: bindHostOf(host), port })
   } catch (error) {
-    throw listenRefusal(error as NodeJS.ErrnoException, port)
+    throw listenRefusal(error as Error, port, 'HTTP_PORT')
   }
   return (app.server.address() as AddressInfo).port
 }

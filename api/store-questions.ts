@@ -3,8 +3,8 @@ import type { ServerResponse } from 'node:http'
 import { Refusal } from './problems.ts'
 
 /** Questions under way at one time; more are refused, not queued. */
-export const QUESTIONS_MAX = 16
-export const QUESTION_MS_MAX = 10_000
+const QUESTIONS_MAX = 16
+const QUESTION_MS_MAX = 10_000
 
 export type Questions = {
   /** Runs the question with a signal that aborts when it takes too long or the asker has gone. */

@@ -13,7 +13,7 @@ import {
 /** Longest client id taken, UTF-16 units. */
 export const CLIENT_ID_LENGTH_MAX = 128
 /** Longest secret taken, bytes; a terminal's secret is far shorter. */
-export const SECRET_BYTES_MAX = 256
+const SECRET_BYTES_MAX = 256
 
 /** The will of a CONNECT: what the broker says for a terminal that is gone. */
 export type Will = { readonly topic: string; readonly payload: Uint8Array | string; readonly qos?: number }

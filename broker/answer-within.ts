@@ -10,3 +10,13 @@ export async function answerWithin<Answer>(waitMs: number, answer: Promise<Answe
     clearTimeout(timer)
   }
 }
+
+/** Waits for the end of work, at most `waitMs`. Rejects only when the work does. */
+export async function waitAtMost(waitMs: number, work: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined
+  try {
+    await Promise.race([work, new Promise<void>((resolve) => (timer = setTimeout(resolve, waitMs)))])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -4,10 +4,11 @@
  */
 import { X509Certificate } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
-import { createSecureContext, type SecureContextOptions, type TLSSocket } from 'node:tls'
+import { createSecureContext, type SecureContextOptions, type Server, type TLSSocket } from 'node:tls'
 import { accept, refuse, type Result } from '#contract/errors'
 import { isTerminalSerial, type TerminalSerial } from '#contract/ids'
 import { readRevocationsAside } from './lists-thread.ts'
+import { pemBlocks, requireWholeBlocks } from './pem.ts'
 import { certificateNumber, NO_REVOCATIONS, type Revocations } from './revocation-lists.ts'
 
 /** Paths; '' = there is none. */
@@ -68,7 +69,10 @@ export async function stampOf(files: CertificateFiles): Promise<string> {
 
 /** Reads and checks all files. Rejects with a sentence that names the setting and the file. */
 export async function readCertificates(files: CertificateFiles): Promise<CertificateSet> {
-  const cert = await part(files, 'certificate', (bytes) => ({ bytes, first: new X509Certificate(bytes) }))
+  const cert = await part(files, 'certificate', (bytes) => {
+    requireWholeBlocks(bytes.toString('latin1'))
+    return { bytes, first: new X509Certificate(bytes) }
+  })
   const key = await part(files, 'key', (bytes) => bytes)
   const ca = await part(files, 'issuers', (bytes) => ({ bytes, all: certificatesIn(bytes) }))
   const issuers = ca?.all ?? []
@@ -80,7 +84,7 @@ export async function readCertificates(files: CertificateFiles): Promise<Certifi
     minVersion: 'TLSv1.2',
     // Without issuers no certificate is asked for; the trust that Node ships would be the wrong one.
     ca: ca === undefined ? [] : [ca.bytes],
-    // The issuing CA alone is enough, also when a root stands above it.
+    // The issuing CA alone is enough, also when a root stands above it; see `trustIssuersAlone`.
     allowPartialTrustChain: true,
   }
   await part(files, 'key', () => createSecureContext(context)) // A key of another certificate shows here.
@@ -102,11 +106,24 @@ async function part<Part>(
   }
 }
 
-const PEM_CERTIFICATE = /-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g
+/**
+ * Makes a server take a certificate whose issuer it has, also when that issuer is no root: `tls.Server` of Node 20 leaves
+ * `allowPartialTrustChain` out of the context that it makes. To be called after each change of its context. False when this
+ * Node has no way to do it: then the file of issuers has to hold the chain up to the root.
+ */
+export function trustIssuersAlone(server: Server): boolean {
+  const made: unknown = Reflect.get(server, '_sharedCreds')
+  const inside: unknown = typeof made === 'object' && made !== null ? Reflect.get(made, 'context') : undefined
+  if (typeof inside !== 'object' || inside === null) return false
+  const allow: unknown = Reflect.get(inside, 'setAllowPartialTrustChain')
+  if (typeof allow !== 'function') return false
+  Reflect.apply(allow, inside, [])
+  return true
+}
 
 function certificatesIn(file: Buffer): X509Certificate[] {
-  const pems = file.toString('latin1').match(PEM_CERTIFICATE)
-  if (pems === null) throw new Error('it holds no certificate in PEM')
+  const pems = pemBlocks(file, 'CERTIFICATE')
+  if (pems.length === 0) throw new Error('it holds no certificate in PEM')
   return pems.map((pem) => new X509Certificate(pem))
 }
 

@@ -8,6 +8,7 @@ import type { TerminalRow, TerminalRows, Terminals } from './terminal-rows.ts'
 /** Rows of one answer; between two answers the other work of the process goes on. */
 const ROWS_PER_PAGE_MAX = 2_000
 
+/** The rounds, while they go on. */
 export type ChangeFeed = { stop(): void }
 
 /**

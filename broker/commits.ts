@@ -20,6 +20,13 @@ export type Publication = NewEntry & {
 export type Fate = 'durable' | 'withheld' | Error
 type Done = (fate: Fate) => void
 
+/**
+ * How often one connection may draw on the room that is kept for what is urgent, with something that is not, ms: so the rules
+ * still see each lift now and then, and a device that sends nothing before its last word is acknowledged comes to its alarm.
+ * 16 ms for each connection make 64 MiB last for an hour, at 300 bytes each.
+ */
+export const drawEveryMs = (connectedCount: number): number => Math.max(10_000, connectedCount * 16)
+
 /** What people wait for is taken also when room runs out. */
 export const isUrgentKind = (kind: MessageKind): boolean => kind === 'message' || kind === 'connection'
 
@@ -32,10 +39,12 @@ type Waiting = Pick<Publication, 'kind' | 'qos' | 'packetId' | 'isWill'> & {
   isSettled: boolean
 }
 
+/** Appends publications, and tells each connection what became of its own. */
 export class Commits {
   readonly #journal: Pick<Journal, 'append' | 'status'>
   readonly #metrics: BrokerMetrics
   readonly #elapsedMs: () => number
+  readonly #connectedCount: () => number
   readonly #onWithheld: (connection: Connection) => void
   readonly #onFault: (fault: unknown) => void
   #underwayCount = 0
@@ -52,6 +61,7 @@ export class Commits {
     metrics: BrokerMetrics
     /** A clock that never goes back, ms, for durations. */
     elapsedMs: () => number
+    connectedCount: () => number
     /** Hears of each connection that is still owed an acknowledgement and stays open. */
     onWithheld: (connection: Connection) => void
     onFault: (fault: unknown) => void
@@ -59,6 +69,7 @@ export class Commits {
     this.#journal = o.journal
     this.#metrics = o.metrics
     this.#elapsedMs = o.elapsedMs
+    this.#connectedCount = o.connectedCount
     this.#onWithheld = o.onWithheld
     this.#onFault = o.onFault
   }
@@ -89,11 +100,25 @@ export class Commits {
     this.#underwayCount += 1
     connection.waitingCount += 1
     try {
-      this.#journal.append(publication, (error) => this.#settle(waiting, error))
+      // A refusal for want of room comes at once, while the payload is at hand.
+      let isAtHand = true
+      this.#journal.append(publication, (error) => {
+        if (error === undefined || !isAtHand || !this.#mayDraw(waiting)) this.#settle(waiting, error)
+        else this.#journal.append({ ...publication, isUrgent: true }, (last) => this.#settle(waiting, last))
+      })
+      isAtHand = false
     } catch (fault) {
       this.#onFault(fault)
       this.#settle(waiting, new Error('the journal failed'))
     }
+  }
+
+  /** Whether this may have a part of what is kept for urgent publications although it is none; counts it as had. */
+  #mayDraw({ connection, qos, isUrgent, startedAtMs }: Waiting): boolean {
+    if (qos === 0 || isUrgent || this.#journal.status().takes !== 'urgent') return false
+    if (startedAtMs - connection.drewAtMs < drawEveryMs(this.#connectedCount())) return false
+    connection.drewAtMs = startedAtMs
+    return true
   }
 
   #settle(waiting: Waiting, error: Error | undefined): void {
@@ -105,6 +130,7 @@ export class Commits {
     this.#touch(connection)
     let fate: Fate = 'durable'
     if (error === undefined) {
+      connection.takenAtMs = waiting.startedAtMs
       this.#takenCounts[waiting.kind] += 1
       this.#takenBytes += waiting.payloadBytes
       if (qos === 1 && !waiting.isWill) this.#acknowledgedMs.push(this.#elapsedMs() - waiting.startedAtMs)
@@ -127,7 +153,7 @@ export class Commits {
   #fateOf(error: Error, connection: Connection, qos: number): Fate {
     if (this.#journal.status().takes !== 'urgent') return error
     this.#metrics.withheld.inc()
-    if (qos === 1) this.#onWithheld(connection)
+    if (qos === 1 && !connection.conn.destroyed) this.#onWithheld(connection)
     return 'withheld'
   }
 

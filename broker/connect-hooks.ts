@@ -16,6 +16,7 @@ export type MutableConnect = ConnectRequest & {
 /** Aedes answers a CONNECT with the code that stands on the error. */
 export const withReturnCode = (error: Error, returnCode: 1 | 2 | 3 | 4 | 5) => Object.assign(error, { returnCode })
 
+/** A CONNECT has come: answered at once when something stands against it, else its claim is kept for the proof. */
 export function preConnect(
   o: HookContext,
   client: Client,
@@ -62,14 +63,19 @@ function judgeArrival(
   const judged = judgeConnect(packet, certificate?.value)
   if (!judged.ok) return judged
   const claim = judged.value
-  // A terminal that was proved before is no guess: it comes in also from an address that it shares with a guesser.
-  if (claim.proof === 'secret' && o.lockouts.isLockedOut(address, claim.serial) && !o.credentials.remembers(claim))
-    return refuse('admission.lockedOut', 'too many wrong sign-ins')
+  if (isLockedOut(o, address, claim)) return refuse('admission.lockedOut', 'too many wrong sign-ins')
   if (o.isStopping()) return refuse('admission.storeAway', 'stopping')
   const { takes, degraded } = o.journal.status()
   return takes === 'nothing' ? refuse('admission.storeAway', degraded ?? 'takes nothing') : judged
 }
 
+/** A terminal that was proved before is no guess: it comes in also from an address that it shares with a guesser. */
+const isLockedOut = (o: HookContext, address: string, claim: Claim): boolean =>
+  claim.proof === 'secret' &&
+  !o.credentials.remembers(claim) &&
+  !o.lockouts.mayTry(address, claim.serial, o.credentials.knows(claim.serial))
+
+/** Proves the claim of a CONNECT and lets the terminal in, or answers why not. */
 export async function authenticate(
   o: HookContext,
   client: Client,
@@ -85,7 +91,9 @@ export async function authenticate(
   const refuseClaim = ({ code, detail }: { code: AdmissionRefusal; detail: string }): void =>
     reply(withReturnCode(refused(o, connection, code, detail), CONNACK_CODES[code] ?? 5), false)
   if (!proven.ok) {
-    if (proven.code === 'admission.badCredentials') o.lockouts.noteWrong(connection.address, claim.serial)
+    // Whoever holds a certificate guesses nothing, also when the register does not know its serial.
+    if (claim.proof === 'secret' && proven.code === 'admission.badCredentials')
+      o.lockouts.noteWrong(connection.address, claim.serial)
     return refuseClaim(proven)
   }
   // From here to `admit` nothing waits: a change that comes later finds the connection and cuts it.

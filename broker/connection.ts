@@ -11,6 +11,7 @@ import type { BrokerLimits } from './limits.ts'
 export type HeldReason = 'rate' | 'waiting'
 type ConnectionLimits = Pick<BrokerLimits, 'inFlightMax' | 'publicationsPerSecondMax' | 'publicationBurstMax'>
 
+/** Who has to hear when the journal has settled publications of a connection. */
 export type TurnEnd = {
   /** The journal has settled something, and its acknowledgements were written; false when the device does not read them. */
   endTurn(isDrained: boolean): void
@@ -18,6 +19,7 @@ export type TurnEnd = {
   refuse(fate: Error | 'withheld'): void
 }
 
+/** One connection: who it is, what it waits for, and what may be read of it. */
 export class Connection {
   readonly conn: Duplex
   readonly address: string
@@ -32,12 +34,18 @@ export class Connection {
   isReady = false
   /** Publications that wait for the journal. */
   waitingCount = 0
+  /** When the journal last took something of it, ms of the clock that never goes back. */
+  takenAtMs = -Infinity
+  /** When it last had a part of the room that is kept for urgent publications. */
+  drewAtMs = -Infinity
   readonly #limits: ConnectionLimits
   /** When as much may be said at once as ever, ms of the clock that never goes back. */
   #restedAtMs = -Infinity
   // Most turns bring one acknowledgement: the first packet id stands alone, 0 = none.
   #firstId = 0
   #nextIds: number[] | undefined
+  /** False when the device did not read what was written to it in this turn. */
+  #isDrained = true
   /** True while the journal has settled something for it in this turn. */
   isTouched = false
   guard: Guard | undefined
@@ -45,8 +53,11 @@ export class Connection {
   onTurnEnd: TurnEnd | undefined
   /** Runs from the CONNECT until it is answered. */
   answerTimer: NodeJS.Timeout | undefined
-  /** True when a newer connection of the same terminal has ended this one: then its will is not the terminal's end. */
-  isTakenOver = false
+  /**
+   * True when its will is not to be told: its terminal speaks on a newer connection, or has lost the lift that the will is
+   * about.
+   */
+  isWillVoid = false
   /** Why it ended, for the log. */
   endReason = 'closed'
 
@@ -87,18 +98,21 @@ export class Connection {
     else (this.#nextIds ??= []).push(packetId)
   }
 
-  /** Writes what may be acknowledged, in one piece. False when the device does not read it. */
-  writeAcknowledgements(): boolean {
-    if (this.#firstId === 0) return true
+  /** Writes what may be acknowledged, in one piece. */
+  writeAcknowledgements(): void {
+    if (this.#firstId === 0) return
     const bytes = pubacks(this.#firstId, this.#nextIds)
     this.#firstId = 0
     this.#nextIds = undefined
-    return !this.conn.writable || this.conn.write(bytes)
+    if (this.conn.writable && !this.conn.write(bytes)) this.#isDrained = false
   }
 
   /** The journal has settled all that it had at once. */
   endTurn(): void {
-    this.onTurnEnd?.endTurn(this.writeAcknowledgements())
+    this.writeAcknowledgements()
+    const isDrained = this.#isDrained
+    this.#isDrained = true
+    this.onTurnEnd?.endTurn(isDrained)
   }
 
   /** What to call it in the log, before and after it proved who it is. */

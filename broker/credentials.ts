@@ -1,14 +1,16 @@
 /** Whether a claim is true: the terminal's row, and the proof of its secret. */
 import { createHmac, randomBytes } from 'node:crypto'
 import { accept, refuse, type AdmissionRefusal, type Result } from '#contract/errors'
+import type { TerminalSerial } from '#contract/ids'
 import type { Claim } from './admission.ts'
 import { RecentMap } from '#contract/recent-map'
 import type { TerminalRow, TerminalRows } from './terminal-rows.ts'
 
 /** Proofs and disproofs kept; beyond it a secret is hashed again. */
 export const PROOFS_MAX = 50_000
-export const DISPROOFS_MAX = 10_000
+const DISPROOFS_MAX = 10_000
 
+/** Proves claims, and remembers what was proved. */
 export class Credentials {
   readonly #rows: Pick<TerminalRows, 'known' | 'row'>
   readonly #verifySecret: (hash: string, secret: string) => Promise<boolean>
@@ -78,6 +80,11 @@ export class Credentials {
   remembers(claim: Pick<Claim, 'serial' | 'secret'>): boolean {
     const row = this.#rows.known(claim.serial)
     return row !== undefined && this.#proofs.get(this.#proofOf(row, claim.secret)) !== undefined
+  }
+
+  /** True when the register is known to have this terminal; one that it has only just got may be missing for a moment. */
+  knows(serial: TerminalSerial): boolean {
+    return this.#rows.known(serial) !== undefined
   }
 
   /** The row as it is at this moment: proving takes time, in which the register may have changed it. */

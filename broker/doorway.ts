@@ -1,4 +1,5 @@
 /** How many may be inside at one time: in all, from one address, and between opening a socket and the CONNACK. */
+import { addressGroupOf } from '#contract/address-group'
 import type { AdmissionRefusal } from '#contract/errors'
 import type { BrokerLimits } from './limits.ts'
 
@@ -13,15 +14,15 @@ type DoorwayLimits = Pick<
  */
 export type Place = { ask(): void; admit(): void; leave(): void }
 
-/** Simulated and proxied terminals come from this machine; one address stands for many of them. */
-export const isLoopback = (address: string): boolean =>
-  address === '::1' || address.startsWith('127.') || address.startsWith('::ffff:127.')
+/** Simulated and proxied terminals come from this machine; one address stands for many of them. Takes `addressGroupOf`. */
+export const isLoopback = (group: string): boolean => group === '::1' || group.startsWith('127.')
 
 type Counts = { inside: number; halfOpen: number }
 
+/** The places of a broker. IPv6 addresses of one /64 count as one address. */
 export class Doorway {
   readonly #limits: DoorwayLimits
-  readonly #countsByAddress = new Map<string, Counts>()
+  readonly #countsByGroup = new Map<string, Counts>()
   /** Who said nothing yet, oldest first, and how to cut them. */
   readonly #silent = new Map<Place, () => void>()
   #insideCount = 0
@@ -46,14 +47,15 @@ export class Doorway {
    */
   enter(address: string, cut: () => void = () => {}): Place | AdmissionRefusal {
     const limits = this.#limits
-    const { inside, halfOpen } = this.#countsByAddress.get(address) ?? { inside: 0, halfOpen: 0 }
+    const group = addressGroupOf(address)
+    const { inside, halfOpen } = this.#countsByGroup.get(group) ?? { inside: 0, halfOpen: 0 }
     if (this.#insideCount >= limits.connectionsMax) return 'admission.full'
-    if (!isLoopback(address)) {
+    if (!isLoopback(group)) {
       if (inside >= limits.connectionsPerAddressMax) return 'admission.fullAddress'
       if (halfOpen >= limits.halfOpenPerAddressMax) return 'admission.halfOpenAddress'
     }
     if (this.#halfOpenCount >= limits.halfOpenMax && !this.#cutOldestSilent()) return 'admission.halfOpen'
-    return this.#place(address, cut)
+    return this.#place(group, cut)
   }
 
   /** False when nobody is silent: those who asked are about to be answered. */
@@ -66,9 +68,9 @@ export class Doorway {
     return false
   }
 
-  #place(address: string, cut: () => void): Place {
-    const counts = this.#countsByAddress.get(address) ?? { inside: 0, halfOpen: 0 }
-    this.#countsByAddress.set(address, counts)
+  #place(group: string, cut: () => void): Place {
+    const counts = this.#countsByGroup.get(group) ?? { inside: 0, halfOpen: 0 }
+    this.#countsByGroup.set(group, counts)
     this.#insideCount += 1
     this.#halfOpenCount += 1
     counts.inside += 1
@@ -91,7 +93,7 @@ export class Doorway {
         isInside = false
         this.#insideCount -= 1
         counts.inside -= 1
-        if (counts.inside === 0) this.#countsByAddress.delete(address)
+        if (counts.inside === 0) this.#countsByGroup.delete(group)
       },
     }
     this.#silent.set(place, cut)

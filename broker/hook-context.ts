@@ -11,10 +11,11 @@ import type { ConnectRates, Lockouts } from './lockouts.ts'
 import type { Refusals } from './refusals.ts'
 import type { Takeovers } from './takeover.ts'
 
+/** All that the hooks of one broker share. */
 export type HookContext = {
   readonly connectionOf: (client: object) => Connection | undefined
-  readonly credentials: Pick<Credentials, 'prove' | 'remembers' | 'newest'>
-  readonly lockouts: Pick<Lockouts, 'isLockedOut' | 'noteWrong'>
+  readonly credentials: Pick<Credentials, 'prove' | 'remembers' | 'knows' | 'newest'>
+  readonly lockouts: Pick<Lockouts, 'mayTry' | 'noteWrong'>
   readonly connectRates: Pick<ConnectRates, 'take'>
   readonly takeovers: Pick<Takeovers, 'admit'>
   /** Why a certificate that was shown is not good; undefined when it is good. */

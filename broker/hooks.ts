@@ -9,6 +9,7 @@ type Hooks = Required<
   Pick<AedesOptions, 'preConnect' | 'authenticate' | 'authorizePublish' | 'authorizeSubscribe' | 'authorizeForward'>
 >
 
+/** All hooks of one broker. A fault in one of them is told, and refuses what it was asked about. */
 export function deviceHooks(o: HookContext): Hooks {
   return {
     preConnect: totalHook<[Client, MutableConnect], [Error | null, boolean]>(

@@ -1,6 +1,7 @@
 /** Every bound of the broker that an operator may set, in one place; `contract/settings.ts` gives each its default. */
 import { readSettings, type SettingName, type Settings } from '#contract/settings'
 
+/** Bounds, each named by its unit. */
 export type BrokerLimits = {
   /** Connections at one time, in all. */
   readonly connectionsMax: number
@@ -10,11 +11,11 @@ export type BrokerLimits = {
   readonly halfOpenMax: number
   /** The same, from one address; loopback is not limited. */
   readonly halfOpenPerAddressMax: number
-  /** From the socket to the CONNECT, ms. */
+  /** From the socket to the CONNECT, a TLS handshake included, ms. */
   readonly connectMs: number
   /** Sign-ins of one terminal within a minute. */
   readonly connectsPerMinuteMax: number
-  /** Wrong sign-ins from one address for one serial within a minute; then that pair is refused unread for `lockoutS`. */
+  /** Wrong sign-ins from one address for one serial within a minute; with that many the pair is locked out for `lockoutS`. */
   readonly wrongSignInsPerMinuteMax: number
   /** Wrong sign-ins from one address within a minute, whatever the serial; loopback is not limited. */
   readonly wrongSignInsPerAddressMax: number

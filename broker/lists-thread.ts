@@ -3,6 +3,7 @@ import type { X509Certificate } from 'node:crypto'
 import { Worker } from 'node:worker_threads'
 import { readRevocations, type Revocations } from './revocation-lists.ts'
 
+/** A file of revocation lists and its issuers, as DER, for the thread. */
 export type ListsQuestion = { readonly file: Uint8Array; readonly issuers: readonly Uint8Array[] }
 /** The lists, or why they cannot be used. */
 export type ListsAnswer = Revocations | string

@@ -5,6 +5,7 @@ import { MESSAGE_KINDS } from '#contract/topics'
 
 export type BrokerMetrics = ReturnType<typeof brokerMetrics>
 
+/** The counters and gauges of a broker, all of them there from the start. */
 export function brokerMetrics(registry: Registry) {
   const registers = [registry]
   const published = new Counter({

@@ -15,12 +15,13 @@ import { ConnectRates, Lockouts } from './lockouts.ts'
 import { countForgotten, type BrokerMetrics } from './metrics.ts'
 import { startRecheck } from './recheck.ts'
 import type { Refusals } from './refusals.ts'
-import { cut, standsOn } from './stands.ts'
+import { cutUnlessStands } from './stands.ts'
 import { TakeoverAudit } from './takeover-audit.ts'
 import { Takeovers } from './takeover.ts'
 import { TerminalRows, type Terminals } from './terminal-rows.ts'
 import type { Certificates } from './tls-door.ts'
 
+/** What admission works with from outside. */
 export type AdmissionParts = {
   readonly terminals: Terminals
   /** Where takeovers are written; without it they are only counted. */
@@ -29,6 +30,7 @@ export type AdmissionParts = {
   readonly bus?: Pick<Bus, 'publish' | 'subscribe'> | undefined
 }
 
+/** Admission while the broker runs. */
 export type Admission = {
   /** What the hooks need of it. */
   readonly hooks: Pick<HookContext, 'credentials' | 'lockouts' | 'connectRates' | 'takeovers' | 'certificateFault'>
@@ -79,7 +81,12 @@ export async function openAdmission(
     connectRates: () => connectRates.droppedCount,
     takeovers: () => audit.droppedCount,
   })
-  const listening = await o.bus?.subscribe('terminal.connected', (message) => takeovers.onConnected(message))
+  const listening = await o.bus
+    ?.subscribe('terminal.connected', (message) => takeovers.onConnected(message))
+    .catch(async (error: unknown) => {
+      await audit.stop(0)
+      throw error
+    })
   const feed = await followTerminals({
     terminals,
     rows,
@@ -87,8 +94,7 @@ export async function openAdmission(
     lookupMs,
     onRow: (row) => {
       const connection = takeovers.holderOf(row.serial)
-      if (connection !== undefined && !standsOn(connection, row))
-        cut(connection, { code: 'admission.revoked', detail: 'changed while connected', refusals })
+      if (connection !== undefined) cutUnlessStands(connection, row, refusals)
     },
     onFault: (fault) => o.onFault('feed', fault),
   })

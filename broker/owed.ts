@@ -2,25 +2,41 @@
  * Connections that are still owed an acknowledgement. While room runs out the journal takes only what is urgent; the rest is
  * left unacknowledged and its connection stays open, so that an alarm behind a status gets through. Once the journal takes
  * everything again these connections are closed, a few at a time: their devices come back and send again what they kept.
+ *
+ * A device that sends nothing before it has its acknowledgement would wait for that with its alarm. A connection of which
+ * nothing was taken for long is therefore closed at once: what it sends first when it is back is taken, see `Commits`.
  */
 import type { Journal } from '#storage/journal/journal'
 import type { Connection } from './connection.ts'
 
 /** Over how long the connections are closed, ms: all of a town at once would be a flood of sign-ins. */
-export const RELEASE_MS = 10_000
+const RELEASE_MS = 10_000
 const ROUND_MS = 250
-export const RELEASE_ROUNDS = RELEASE_MS / ROUND_MS
+const RELEASE_ROUNDS = RELEASE_MS / ROUND_MS
 
+/** Who is owed an acknowledgement, since when, and when it is closed for that. */
 export class Owed {
   readonly #journal: Pick<Journal, 'status'>
+  readonly #stuckMs: () => number
+  readonly #elapsedMs: () => number
   readonly #onFault: (fault: unknown) => void
-  readonly #owed = new Set<Connection>()
+  /** Since when each is owed something, ms of the clock that never goes back. */
+  readonly #owed = new Map<Connection, number>()
   /** Closed per round; 0 while room runs out. */
   #perRoundCount = 0
   #timer: NodeJS.Timeout | undefined
 
-  constructor(o: { journal: Pick<Journal, 'status'>; onFault: (fault: unknown) => void }) {
+  constructor(o: {
+    journal: Pick<Journal, 'status'>
+    /** How long a connection may be owed something while nothing of it is taken, ms. */
+    stuckMs: () => number
+    /** A clock that never goes back, ms. */
+    elapsedMs: () => number
+    onFault: (fault: unknown) => void
+  }) {
     this.#journal = o.journal
+    this.#stuckMs = o.stuckMs
+    this.#elapsedMs = o.elapsedMs
     this.#onFault = o.onFault
   }
 
@@ -30,7 +46,7 @@ export class Owed {
 
   /** Marks a connection whose device waits for an acknowledgement that it will not get. */
   readonly owe = (connection: Connection): void => {
-    this.#owed.add(connection)
+    if (!this.#owed.has(connection)) this.#owed.set(connection, this.#elapsedMs())
     this.#timer ??= setInterval(() => this.#round(), ROUND_MS)
   }
 
@@ -47,8 +63,8 @@ export class Owed {
 
   #round(): void {
     try {
-      if (this.#journal.status().takes !== 'all') this.#perRoundCount = 0
-      else this.#closeSome()
+      if (this.#journal.status().takes === 'all') this.#closeSome()
+      else this.#closeStuck()
     } catch (fault) {
       this.#onFault(fault)
     }
@@ -61,12 +77,23 @@ export class Owed {
   #closeSome(): void {
     if (this.#perRoundCount === 0) this.#perRoundCount = Math.ceil(this.#owed.size / RELEASE_ROUNDS)
     let leftCount = this.#perRoundCount
-    for (const connection of this.#owed) {
+    for (const connection of this.#owed.keys()) {
       if (leftCount === 0) return
       leftCount -= 1
-      this.#owed.delete(connection)
-      connection.endReason = 'sends again what was not acknowledged'
-      connection.conn.destroy()
+      this.#close(connection)
     }
+  }
+
+  #closeStuck(): void {
+    this.#perRoundCount = 0
+    const sinceMs = this.#elapsedMs() - this.#stuckMs()
+    for (const [connection, owedAtMs] of this.#owed)
+      if (Math.max(owedAtMs, connection.takenAtMs) < sinceMs) this.#close(connection)
+  }
+
+  #close(connection: Connection): void {
+    this.#owed.delete(connection)
+    connection.endReason = 'sends again what was not acknowledged'
+    connection.conn.destroy()
   }
 }

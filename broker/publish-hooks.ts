@@ -4,6 +4,7 @@ import { judgePublication, judgeSubscription } from './admission.ts'
 import { isUrgentKind } from './commits.ts'
 import { refused, type HookContext } from './hook-context.ts'
 
+/** The parts of a publication that Aedes hands over, before it goes on with it. */
 export type MutablePublication = {
   topic: string
   qos: number
@@ -12,6 +13,7 @@ export type MutablePublication = {
   cmd?: string
 }
 
+/** A publication on the long way, or a will: to the journal, and only then back to Aedes. */
 export function authorizePublish(
   o: HookContext,
   client: Client | null,
@@ -23,13 +25,12 @@ export function authorizePublish(
   if (connection === undefined || terminal === undefined) return reply(new Error('not from an admitted terminal'))
   // While the platform stops, nothing more is taken. That includes wills: its own end says nothing about a terminal.
   if (o.isStopping()) return reply(new Error('the broker is stopping'))
-  // Its terminal speaks on a newer connection: the end of this one is not the end of the terminal.
-  if (connection.isTakenOver && packet.cmd === undefined) return reply(new Error('taken over'))
+  // What arrives as a packet has a command; a will is a part of the CONNECT.
+  const isWill = packet.cmd === undefined
+  if (isWill && connection.isWillVoid) return reply(new Error('the will does not hold'))
   const judged = judgePublication(terminal, packet)
   if (!judged.ok) return reply(refused(o, connection, judged.code, judged.detail))
   packet.retain = false
-  // What arrives as a packet has a command; a will is a part of the CONNECT.
-  const isWill = packet.cmd === undefined
   const { payload } = packet
   if (!isWill) connection.countPublication(o.elapsedMs())
   const publication = {
@@ -51,6 +52,7 @@ export function authorizePublish(
   })
 }
 
+/** No filter is granted, and a malformed one closes the connection. */
 export function authorizeSubscribe(
   o: HookContext,
   client: Client,

@@ -4,11 +4,11 @@
  */
 import type { Connection } from './connection.ts'
 import type { Refusals } from './refusals.ts'
-import { cut, standsOn } from './stands.ts'
+import { cutUnlessStands } from './stands.ts'
 import type { TerminalRows } from './terminal-rows.ts'
 
 /** Rows read again per round. At one round a second 120 terminals take 6 s, 10 000 take 500 s. */
-export const RECHECKS_PER_ROUND_MAX = 20
+const RECHECKS_PER_ROUND_MAX = 20
 
 /** Starts the rounds; the returned function ends them. */
 export function startRecheck(o: {
@@ -25,8 +25,7 @@ export function startRecheck(o: {
     const { terminal } = connection
     if (terminal === undefined || connection.conn.destroyed) return
     const found = await o.rows.askedRow(terminal.serial)
-    if (!found.ok || standsOn(connection, found.value)) return // While the register is away, nothing is cut.
-    cut(connection, { code: 'admission.revoked', detail: 'changed while connected', refusals: o.refusals })
+    if (found.ok) cutUnlessStands(connection, found.value, o.refusals) // While the register is away, nothing is cut.
   }
 
   const round = async (): Promise<void> => {

@@ -9,12 +9,13 @@ export const REFUSAL_LINES_PER_MINUTE_MAX = 30
 const DETAIL_LENGTH_MAX = 120
 const MINUTE_MS = 60_000
 
-export type RefusalFields = {
+type RefusalFields = {
   readonly terminal?: string | undefined
   readonly address?: string
   readonly detail?: string
 }
 
+/** Counts refusals and tells of them. */
 export class Refusals {
   readonly #counter: Counter<'code'>
   readonly #log: Log

@@ -2,10 +2,12 @@
 import 'reflect-metadata' // needed by the library below, before it is loaded
 import type { X509Certificate } from 'node:crypto'
 import { X509Certificate as IssuerCertificate, X509Crl } from '@peculiar/x509'
+import { pemBlocks } from './pem.ts'
 
 /** Largest file of revocation lists, bytes: about 50 000 certificates. */
-export const LIST_BYTES_MAX = 2 * 1024 * 1024
+const LIST_BYTES_MAX = 2 * 1024 * 1024
 
+/** What all lists of a file say together. */
 export type Revocations = {
   /** Numbers of revoked certificates as `certificateNumber` writes them, by the fingerprint of their issuer. */
   readonly numbersByIssuer: ReadonlyMap<string, ReadonlySet<string>>
@@ -23,16 +25,14 @@ export const certificateNumber = (hexadecimal: string): string =>
     .toUpperCase()
     .replace(/^0+(?=.)/, '')
 
-const PEM_LIST = /-----BEGIN X509 CRL-----[^-]+-----END X509 CRL-----/g
-
 /**
  * Reads a file of revocation lists, PEM (one or several) or DER (one). Throws an error with a reason for people when a list
  * cannot be read, is signed by none of the issuers, or is of a kind that says less than everything (delta, by reason).
  */
 export async function readRevocations(file: Buffer, issuers: readonly X509Certificate[]): Promise<Revocations> {
   if (file.length > LIST_BYTES_MAX) throw new Error(`is larger than ${LIST_BYTES_MAX} bytes`)
-  const pems = file.toString('latin1').match(PEM_LIST)
-  const lists = pems === null ? [parsed(file)] : pems.map(parsed)
+  const pems = pemBlocks(file, 'X509 CRL', 'CRL') // The second is what some programs write.
+  const lists = pems.length === 0 ? [parsed(file)] : pems.map(parsed)
   const numbersByIssuer = new Map<string, Set<string>>()
   let dueAtMs: number | undefined
   for (const list of lists) {

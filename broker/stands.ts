@@ -11,6 +11,18 @@ export const standsOn = ({ terminal, claim, secretHash }: Connection, row: Termi
   row.lift === terminal?.lift &&
   (claim?.proof === 'certificate' || row.secretHash === secretHash)
 
+/** Ends a connection that does not stand on the row as it has become; undefined = the register has none. */
+export function cutUnlessStands(
+  connection: Connection,
+  row: TerminalRow | undefined,
+  refusals: Pick<Refusals, 'count'>,
+): void {
+  if (standsOn(connection, row)) return
+  // Only a new secret leaves it the lift, and so the right to have its will told there.
+  connection.isWillVoid ||= row === undefined || row.revokedAtMs !== null || row.lift !== connection.terminal?.lift
+  cut(connection, { code: 'admission.revoked', detail: 'changed while connected', refusals })
+}
+
 /** Counts why it is cut, and closes it. The device comes back and is judged anew. */
 export function cut(
   connection: Connection,

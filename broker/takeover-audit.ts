@@ -1,18 +1,18 @@
 /** Takeovers as lines of audit: at most one per terminal and minute, with how often it happened, so that a loop fills no table. */
 import type { TerminalSerial } from '#contract/ids'
+import { RecentMap } from '#contract/recent-map'
 import type { Register } from '#storage/register/register'
 import { answerWithin } from './answer-within.ts'
-import { RecentMap } from '#contract/recent-map'
 
 /** Time between two lines about one terminal, ms. */
-export const LINE_EVERY_MS = 60_000
+const LINE_EVERY_MS = 60_000
 /** Terminals whose takeovers wait to be written; beyond it the oldest is dropped and counted. */
 export const WAITING_MAX = 20_000
 /** Lines written per round. */
 const LINES_PER_ROUND_MAX = 500
 const ROUND_MS = 1_000
 
-export type Takeover = {
+type Takeover = {
   readonly serial: TerminalSerial
   /** Addresses of the older connection and of the newer one. */
   readonly from: string
@@ -22,6 +22,7 @@ export type Takeover = {
 }
 type Waiting = Takeover & { readonly count: number; readonly sinceMs: number }
 
+/** Collects takeovers and writes them in rounds. */
 export class TakeoverAudit {
   readonly #audit: Pick<Register['audit'], 'add'> | undefined
   readonly #writeMs: number
@@ -30,7 +31,9 @@ export class TakeoverAudit {
   readonly #waiting = new RecentMap<TerminalSerial, Waiting>(WAITING_MAX)
   readonly #writtenAtMs = new RecentMap<TerminalSerial, number>(WAITING_MAX)
   readonly #timer: NodeJS.Timeout | undefined
-  #isWriting = false
+  /** The round under way. */
+  #writing: Promise<void> | undefined
+  #lostCount = 0
 
   constructor(o: {
     /** Without it nothing is written. */
@@ -46,14 +49,15 @@ export class TakeoverAudit {
     this.#writeMs = o.writeMs
     this.#elapsedMs = o.elapsedMs
     this.#onFault = o.onFault
-    if (o.audit !== undefined) this.#timer = setInterval(() => void this.#write(false), o.roundMs ?? ROUND_MS)
+    if (o.audit !== undefined) this.#timer = setInterval(() => void this.#round(), o.roundMs ?? ROUND_MS)
   }
 
-  /** Terminals whose takeovers had to make room before they were written. */
+  /** Terminals whose takeovers had to make room before they were written, or were not written before the stop. */
   get droppedCount(): number {
-    return this.#waiting.droppedCount
+    return this.#waiting.droppedCount + this.#lostCount
   }
 
+  /** One more takeover to write. */
   note(takeover: Takeover): void {
     if (this.#audit === undefined) return
     const before = this.#waiting.get(takeover.serial)
@@ -65,15 +69,26 @@ export class TakeoverAudit {
     })
   }
 
-  /** Ends the rounds and writes what waits, also before its minute is over. Takes at most `waitMs`. */
+  /** Ends the rounds and writes what waits, also before its minute is over. Takes at most `waitMs`; what stays is counted. */
   async stop(waitMs: number): Promise<void> {
     clearInterval(this.#timer)
-    await answerWithin(waitMs, this.#write(true)).catch(this.#onFault)
+    const writeRest = async (): Promise<void> => {
+      await this.#writing
+      await this.#write(true)
+    }
+    await answerWithin(waitMs, writeRest()).catch(this.#onFault)
+    this.#lostCount += this.#waiting.size
   }
 
+  async #round(): Promise<void> {
+    if (this.#writing !== undefined) return
+    this.#writing = this.#write(false)
+    await this.#writing
+    this.#writing = undefined
+  }
+
+  /** Never rejects. */
   async #write(isLast: boolean): Promise<void> {
-    if (this.#isWriting) return
-    this.#isWriting = true
     try {
       const nowMs = this.#elapsedMs()
       const due = [...this.#waiting.values()].filter(({ serial }) => {
@@ -83,8 +98,6 @@ export class TakeoverAudit {
       for (const waiting of due.slice(0, isLast ? WAITING_MAX : LINES_PER_ROUND_MAX)) await this.#writeLine(waiting)
     } catch (error) {
       this.#onFault(error) // The register is away: what waits is kept and tried again.
-    } finally {
-      this.#isWriting = false
     }
   }
 

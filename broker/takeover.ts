@@ -12,10 +12,11 @@ import type { BrokerMetrics } from './metrics.ts'
 import type { TakeoverAudit } from './takeover-audit.ts'
 
 /** How far the clocks of two brokers may be apart, ms, until which the newer of two connections is still found. */
-export const CLOCK_SKEW_MS_MAX = 5_000
+const CLOCK_SKEW_MS_MAX = 5_000
 
 type Holder = { readonly connection: Connection; readonly atMs: number; readonly sinceMs: number }
 
+/** Which connection speaks for each terminal on this broker, and the end of the older ones. */
 export class Takeovers {
   readonly #broker: string
   readonly #bus: Pick<Bus, 'publish'> | undefined
@@ -85,7 +86,7 @@ export class Takeovers {
 
   #close(serial: TerminalSerial, older: Connection, by: { address: string; where: 'here' | 'elsewhere' }): void {
     // Its will would call a terminal gone that is speaking on another connection.
-    older.isTakenOver = true
+    older.isWillVoid = true
     if (older.conn.destroyed) return
     older.endReason = 'taken over'
     this.#metrics.takeovers.inc({ where: by.where })

@@ -16,12 +16,13 @@ export type TerminalRow = KnownTerminal
 /** Rows kept, about 400 bytes each. A terminal beyond this bound is looked up at its CONNECT. */
 export const ROWS_MAX = 200_000
 /** Serials kept that the register does not have. */
-export const UNKNOWN_MAX = 10_000
+const UNKNOWN_MAX = 10_000
 /** For how long such a serial is not looked up again, ms. A terminal that is registered meanwhile comes by the feed. */
 export const UNKNOWN_MS = 5_000
 /** Look-ups at one time; serials that nobody knows must not keep the register from those who work with it. */
 export const LOOKUPS_MAX = 64
 
+/** The rows that the broker keeps, and the look-up of the others. */
 export class TerminalRows {
   readonly #terminals: Pick<Terminals, 'bySerial'>
   readonly #lookupMs: number

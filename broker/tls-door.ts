@@ -7,12 +7,14 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, type TlsOptions, type TLSSocket } from 'node:tls'
 import type { Result } from '#contract/errors'
 import type { Log } from '#contract/log-events'
+import { totalListener } from '#contract/total-hook'
 import {
   faultOf,
   faultWhileOpen,
   readCertificates,
   shownBy,
   stampOf,
+  trustIssuersAlone,
   type CertificateFiles,
   type CertificateSet,
   type ShownCertificate,
@@ -22,7 +24,6 @@ import type { Place } from './doorway.ts'
 import type { TlsMetrics } from './metrics.ts'
 import type { Refusals } from './refusals.ts'
 import { cut } from './stands.ts'
-import { totalListener } from '#contract/total-hook'
 
 /** Length of the keys that session tickets are sealed with, bytes; Node's own number. */
 const TICKET_KEYS_BYTES = 48
@@ -116,6 +117,7 @@ export class Certificates {
   }
 }
 
+/** The TLS listener. */
 export type TlsDoor = {
   /** Not listening yet. */
   readonly server: Server
@@ -126,7 +128,7 @@ export type TlsDoor = {
 /** A server whose connections are handed to `take` when their handshake is done. */
 export function openTlsDoor(o: {
   certificates: Certificates
-  /** A place for a new socket; undefined when there is none, which was counted. */
+  /** A place for a new socket; undefined when there is none, which was counted. The time for its CONNECT runs from here. */
   enter: (socket: Socket, address: string) => Place | undefined
   take: (
     socket: TLSSocket,
@@ -135,7 +137,6 @@ export function openTlsDoor(o: {
   ) => void
   connections: () => Iterable<Connection>
   refusals: Pick<Refusals, 'count'>
-  handshakeMs: number
   /** Between two looks at the files, ms. */
   watchMs: number
   onFault: (hook: string, fault: unknown) => void
@@ -146,25 +147,26 @@ export function openTlsDoor(o: {
     requestCert: issuers.length > 0,
     // Admission decides, so that it can be counted and answered; a terminal without a certificate has its secret.
     rejectUnauthorized: false,
-    handshakeTimeout: o.handshakeMs,
     ticketKeys: randomBytes(TICKET_KEYS_BYTES),
   })
   const total = <Given extends unknown[]>(name: string, listener: (...given: Given) => void) =>
     totalListener(listener, (fault) => o.onFault(name, fault))
 
-  /** Sockets whose handshake is not done, by their peer. */
+  /** Sockets whose handshake is not done, by their two ends. */
   const handshakes = new Map<string, { readonly socket: Socket; readonly place: Place }>()
   const tls = createTlsServer(optionsOf(certificates.set))
+  if (!trustIssuersAlone(tls))
+    o.onFault('tls', new Error('this Node needs MQTT_TLS_CA_FILE to hold each issuer with its chain up to the root'))
   const server = createServer(
     { noDelay: true },
     total('connection', (socket: Socket) => {
-      const peer = peerOf(socket)
+      const ends = endsOf(socket)
       const address = socket.remoteAddress ?? ''
       const place = o.enter(socket, address)
       if (place === undefined) return
-      handshakes.set(peer, { socket, place })
+      handshakes.set(ends, { socket, place })
       socket.once('close', () => {
-        if (handshakes.get(peer)?.socket === socket) handshakes.delete(peer)
+        if (handshakes.get(ends)?.socket === socket) handshakes.delete(ends)
         place.leave()
       })
       tls.emit('connection', socket)
@@ -173,9 +175,9 @@ export function openTlsDoor(o: {
   tls.on(
     'secureConnection',
     total('secureConnection', (socket: TLSSocket) => {
-      const peer = peerOf(socket)
-      const place = handshakes.get(peer)?.place
-      handshakes.delete(peer)
+      const ends = endsOf(socket)
+      const place = handshakes.get(ends)?.place
+      handshakes.delete(ends)
       if (place === undefined || socket.destroyed) return void socket.destroy()
       socket.disableRenegotiation()
       o.take(socket, socket.remoteAddress ?? '', { place, certificate: shownBy(socket, certificates.set) })
@@ -184,11 +186,11 @@ export function openTlsDoor(o: {
   tls.on(
     'tlsClientError',
     total('tlsClientError', (error: NodeJS.ErrnoException, socket: TLSSocket) => {
+      const address = socket.remoteAddress ?? '' // Known only until it is destroyed.
       socket.on('error', () => {})
       socket.destroy()
-      const code = refusalOf(error)
-      if (code !== undefined)
-        refusals.count(code, { address: socket.remoteAddress ?? '', detail: error.code ?? error.message })
+      if (!isBrokenLink(error))
+        refusals.count('admission.badHandshake', { address, detail: error.code ?? error.message })
     }),
   )
   tls.on('error', (error) => o.onFault('tls', error))
@@ -198,6 +200,7 @@ export function openTlsDoor(o: {
     // New ticket keys come with the options: no session outlives the set of certificates that it began under.
     const options = optionsOf(certificates.set)
     tls.setSecureContext(options)
+    trustIssuersAlone(tls)
     for (const connection of o.connections()) {
       if (connection.certificate?.ok !== true) continue
       const fault = faultWhileOpen(connection.certificate.value, certificates.set)
@@ -221,12 +224,10 @@ export function openTlsDoor(o: {
   }
 }
 
-/** Names a connection while it lasts: a TLS socket and the socket that carries it have the same peer. */
-const peerOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress ?? ''} ${remotePort ?? ''}`
+/** Names a connection while it lasts: a TLS socket and the socket that carries it have the same two ends. */
+const endsOf = ({ remoteAddress = '', remotePort = 0, localAddress = '', localPort = 0 }: Socket): string =>
+  [remoteAddress, remotePort, localAddress, localPort].join(' ')
 
-/** The refusal that a failed handshake stands for; undefined when the link broke, which is nobody's fault. */
-function refusalOf({ code, message }: NodeJS.ErrnoException) {
-  if (code === 'ERR_TLS_HANDSHAKE_TIMEOUT') return 'admission.timeout'
-  if (code === 'ECONNRESET' || code === 'EPIPE' || message === 'socket hang up') return undefined
-  return 'admission.badHandshake'
-}
+/** True when a handshake failed because the link broke, which is nobody's fault, or because it was cut here. */
+const isBrokenLink = ({ code, message }: NodeJS.ErrnoException): boolean =>
+  code === 'ECONNRESET' || code === 'EPIPE' || message === 'socket hang up'

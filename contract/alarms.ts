@@ -355,7 +355,7 @@ export function nextAlarmState(from: AlarmState, event: AlarmEvent): Result<Alar
     : accept(to)
 }
 
-export const CERTAINTIES = ['suspected', 'confirmed'] as const
+const CERTAINTIES = ['suspected', 'confirmed'] as const
 export type Certainty = (typeof CERTAINTIES)[number]
 
 /** Which rule looked at what: enough for a person to check the decision. Times are Unix ms of the device clock. */

@@ -13,14 +13,14 @@ export const LiftId = Type.Unsafe<LiftId>(
 
 /** The serial number of a terminal (梯控设备): its MQTT user name, or the CN of its certificate. */
 export type TerminalSerial = Brand<string, 'TerminalSerial'>
-export const TERMINAL_SERIAL_PATTERN = '^[A-Za-z0-9][A-Za-z0-9_-]{2,39}$'
+const TERMINAL_SERIAL_PATTERN = '^[A-Za-z0-9][A-Za-z0-9_-]{2,39}$'
 export const TerminalSerial = Type.Unsafe<TerminalSerial>(
   Type.String({ pattern: TERMINAL_SERIAL_PATTERN, description: 'Serial number of a terminal (梯控设备)' }),
 )
 
 /** `{lift}.{kind}.{onset in ms}`: the same condition always gives the same id, so that a repeat never makes a second alarm. */
 export type AlarmId = Brand<string, 'AlarmId'>
-export const ALARM_ID_PATTERN = '^[a-z0-9][a-z0-9-]{2,39}\\.[a-z-]{3,60}\\.[0-9]{1,16}$'
+const ALARM_ID_PATTERN = '^[a-z0-9][a-z0-9-]{2,39}\\.[a-z-]{3,60}\\.[0-9]{1,16}$'
 export const AlarmId = Type.Unsafe<AlarmId>(
   Type.String({ pattern: ALARM_ID_PATTERN, description: '{lift}.{kind}.{onset, Unix ms}' }),
 )

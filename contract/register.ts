@@ -33,7 +33,7 @@ export const Lift = Type.Object({
 })
 export type Lift = Static<typeof Lift>
 
-export const ORGANISATION_KINDS = ['operations-centre', 'contractor'] as const
+const ORGANISATION_KINDS = ['operations-centre', 'contractor'] as const
 export const Organisation = Type.Object({
   id: OrganisationId,
   name: Type.String({ maxLength: 60 }),
@@ -62,7 +62,7 @@ export const Terminal = Type.Object({
 export type Terminal = Static<typeof Terminal>
 
 /** How a terminal proves who it is: by a secret, or by nothing but a client certificate whose CN is its serial. */
-export const TERMINAL_CREDENTIALS = ['secret', 'certificate'] as const
+const TERMINAL_CREDENTIALS = ['secret', 'certificate'] as const
 export type TerminalCredential = (typeof TERMINAL_CREDENTIALS)[number]
 export const TerminalCredential = Type.Unsafe<TerminalCredential>(Type.Enum([...TERMINAL_CREDENTIALS]))
 

@@ -8,7 +8,7 @@ export type Role = keyof typeof ROLES
 export const ROLE_NAMES = Object.keys(ROLES) as Role[]
 
 /** Acts, and the roles that may do them. Seeing is limited by scope besides. */
-export const ACTS = {
+const ACTS = {
   'lifts.read': ['administrator', 'operator', 'contractor'],
   'alarms.read': ['administrator', 'operator', 'contractor'],
   'alarms.acknowledge': ['administrator', 'operator', 'contractor'],

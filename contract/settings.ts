@@ -5,8 +5,8 @@
 export const PARTS = ['broker', 'ingest', 'api', 'simulator'] as const
 export type Part = (typeof PARTS)[number]
 
-export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
-export type LogLevel = (typeof LOG_LEVELS)[number]
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const
+type LogLevel = (typeof LOG_LEVELS)[number]
 
 type Kind = 'text' | 'integer' | 'port' | 'parts' | 'level' | 'origin'
 type Setting = {
@@ -35,14 +35,14 @@ export const SETTINGS = {
   JOURNAL_URL: {
     kind: 'text',
     default: '',
-    zh: '日志 file: 或 nats:；空 = file:{DATA_DIR}/journal',
-    en: 'Journal, file: or nats:; empty = file:{DATA_DIR}/journal',
+    zh: '接收日志 file: 或 nats:，集群写作 nats://a:4222,b:4222,c:4222；空 = file:{DATA_DIR}/journal',
+    en: 'Journal, file: or nats:, a cluster as nats://a:4222,b:4222,c:4222; empty = file:{DATA_DIR}/journal',
   },
   BUS_URL: {
     kind: 'text',
     default: 'local:',
-    zh: '进程间总线 local: 或 nats:',
-    en: 'Bus between processes, local: or nats:',
+    zh: '进程间总线 local: 或 nats:，集群写作 nats://a:4222,b:4222,c:4222',
+    en: 'Bus between processes, local: or nats:, a cluster as nats://a:4222,b:4222,c:4222',
   },
   REGISTER_URL: {
     kind: 'text',
@@ -167,15 +167,15 @@ export const SETTINGS = {
     default: '8589934592',
     min: 134217728,
     max: 9007199254740991,
-    zh: '日志最大字节数',
-    en: 'Largest size of the journal, bytes; beyond it nothing is acknowledged',
+    zh: '接收日志最大字节数，写满后不再应答；file: 的最后一段只收紧急消息',
+    en: 'Largest size of the journal, bytes; beyond it nothing is acknowledged. Of file:, the last part takes urgent messages only',
   },
   JOURNAL_RESERVE_BYTES: {
     kind: 'integer',
     default: '67108864',
     min: 0,
     max: 1099511627776,
-    zh: 'file: 日志为紧急消息预留的字节数，至多总量的八分之一',
+    zh: 'file: 接收日志为紧急消息预留的字节数，至多总量的八分之一',
     en: 'Kept free by the file: journal for urgent messages, bytes; at most an eighth of its size',
   },
   JOURNAL_SEGMENT_HOURS: {
@@ -183,7 +183,7 @@ export const SETTINGS = {
     default: '24',
     min: 1,
     max: 100000,
-    zh: 'file: 日志分段的最长时间，小时；处理完的分段即删除',
+    zh: 'file: 接收日志分段的最长时间，小时；处理完的分段即删除',
     en: 'Longest time that a file of the file: journal is written to, hours; it is removed when all of it is processed',
   },
   CONNECTIONS_MAX: {
@@ -199,8 +199,8 @@ export const SETTINGS = {
     default: '1000',
     min: 1,
     max: 1000000,
-    zh: '每个来源地址的最大连接数（本机不限）',
-    en: 'Most MQTT connections from one address (loopback is not limited)',
+    zh: '每个来源地址的最大连接数（IPv6 按 /64；本机不限）',
+    en: 'Most MQTT connections from one address (IPv6: one /64; loopback is not limited)',
   },
   MQTT_HALF_OPEN_MAX: {
     kind: 'integer',
@@ -223,8 +223,8 @@ export const SETTINGS = {
     default: '5000',
     min: 100,
     max: 60000,
-    zh: '从建立连接到 CONNECT 的最长时间，毫秒',
-    en: 'From the socket to its CONNECT, ms; later the connection is closed',
+    zh: '从建立连接到 CONNECT 的最长时间（含 TLS 握手），毫秒',
+    en: 'From the socket to its CONNECT, TLS handshake included, ms; later the connection is closed',
   },
   MQTT_CONNECTS_PER_MINUTE_MAX: {
     kind: 'integer',
@@ -239,16 +239,16 @@ export const SETTINGS = {
     default: '10',
     min: 1,
     max: 1000000,
-    zh: '同一地址同一终端每分钟错误登录次数，超过则锁定',
-    en: 'Wrong sign-ins from one address for one terminal within a minute; then that pair is locked out',
+    zh: '同一地址同一终端每分钟错误登录次数，达到则锁定；已登记的终端仍可少量尝试',
+    en: 'Wrong sign-ins from one address for one terminal within a minute; with that many the pair is locked out, a registered terminal but for a few tries',
   },
   MQTT_WRONG_SIGN_INS_PER_ADDRESS_MAX: {
     kind: 'integer',
     default: '200',
     min: 1,
     max: 1000000,
-    zh: '同一地址每分钟错误登录次数，超过则锁定该地址（本机不限）',
-    en: 'Wrong sign-ins from one address within a minute; then the address is locked out (loopback is not limited)',
+    zh: '同一地址每分钟错误登录次数，达到则锁定该地址；已登记的终端仍可少量尝试（本机不限）',
+    en: 'Wrong sign-ins from one address within a minute; with that many it is locked out, registered terminals but for a few tries (loopback is not limited)',
   },
   MQTT_LOCKOUT_S: {
     kind: 'integer',
@@ -278,7 +278,7 @@ export const SETTINGS = {
     kind: 'integer',
     default: '256',
     min: 64,
-    max: 65535,
+    max: 256,
     zh: '主题或过滤器的最大字节数',
     en: 'Longest MQTT topic or filter, bytes',
   },
@@ -295,7 +295,7 @@ export const SETTINGS = {
     default: '32',
     min: 1,
     max: 1000,
-    zh: '每个 SUBSCRIBE 的最大过滤器数（均不授予）',
+    zh: '每个 SUBSCRIBE 或 UNSUBSCRIBE 的最大过滤器数（均不授予）',
     en: 'Most filters in one SUBSCRIBE or UNSUBSCRIBE; none is granted',
   },
   MQTT_IN_FLIGHT_MAX: {

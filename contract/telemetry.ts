@@ -99,8 +99,8 @@ export const Status = Type.Object({ ...header, sampledAtMs, ...STATUS_FIELDS })
 export type Status = Static<typeof Status>
 
 /** The measured fields alone: what a message carries as its snapshot. */
-export const StatusSnapshot = Type.Partial(Type.Object(STATUS_FIELDS))
-export type StatusSnapshot = Static<typeof StatusSnapshot>
+const StatusSnapshot = Type.Partial(Type.Object(STATUS_FIELDS))
+type StatusSnapshot = Static<typeof StatusSnapshot>
 
 export const STATISTICS_FIELDS = {
   runCount: Type.Optional(safeInteger('Present_Counter_Value 累计运行次数')),

@@ -28,9 +28,9 @@ export function readDeviceTopic(topic: string): { lift: LiftId; kind: MessageKin
 }
 
 /** Everything that subscribers may hear of begins with this. */
-export const ALARMS_ROOT = 'alarms/v1/'
+const ALARMS_ROOT = 'alarms/v1/'
 /** Longest filter of a subscriber, UTF-16 units. */
-export const ALARM_FILTER_LENGTH_MAX = 200
+const ALARM_FILTER_LENGTH_MAX = 200
 
 // What a level of a topic cannot hold: separators, wildcards, and what MQTT 3.1.1 forbids in any string (1.5.3).
 const UNFIT_FOR_LEVEL = /[/+#\p{Cc}\p{Cs}\p{Noncharacter_Code_Point}\uFFFD]/gu
@@ -40,14 +40,6 @@ const townLevel = (town: string): string => town.replaceAll(UNFIT_FOR_LEVEL, '-'
 
 /** `alarms/v1/{town}/{lift}`, where the platform tells subscribers of changed alarms. An empty town is a hyphen. */
 export const alarmTopic = (town: string, lift: LiftId): string => `${ALARMS_ROOT}${townLevel(town)}/${lift}`
-
-/** The inverse of `alarmTopic`, with the town as it stands in the topic: undefined for anything else. Never throws. */
-export function readAlarmTopic(topic: string): { town: string; lift: LiftId } | undefined {
-  if (!topic.startsWith(ALARMS_ROOT)) return undefined
-  const [town, lift, ...rest] = topic.slice(ALARMS_ROOT.length).split('/')
-  if (town === undefined || town !== townLevel(town) || lift === undefined || rest.length > 0) return undefined
-  return isLiftId(lift) ? { town, lift } : undefined
-}
 
 /** Whether a subscriber may ask for it: a well-formed filter below `alarms/v1/`, wildcards only there [MQTT-4.7.1-2, -3]. */
 export function isAlarmFilter(filter: string): boolean {

@@ -10,6 +10,7 @@ import { decode } from './decode.ts'
 import type { Fleet } from './fleet.ts'
 import type { Ledger } from './ledger.ts'
 import type { Outages } from './outages.ts'
+import { presentOf } from './present.ts'
 import { quarantineRowOf } from './quarantine-row.ts'
 import { reasonOf, wait } from './wait.ts'
 
@@ -22,8 +23,6 @@ const CHECKPOINT_EVERY_MS = 2_000
 const RELOAD_EVERY_MS = 2_000
 /** The broker leaves its mark in the journal every 20 s; silence for longer than this means that nobody listens to terminals. */
 const BROKER_SILENT_MS_MAX = 75_000
-/** A turn takes a fraction of a second; after one that took longer this process was asleep and does not know the present. */
-const ASLEEP_MS = 2_000
 
 /** When a broker was heard last, platform clock. One for all shares of a worker: each holds the same marks. */
 export type BrokerHeard = { atMs: number }
@@ -53,12 +52,19 @@ type Options = {
 /** Runs until the signal aborts; the last checkpoint is saved on the way out. Rejects only when the journal cannot be read. */
 export async function detect(o: Options): Promise<void> {
   const { reader, fleet, ledger, signal } = o
-  const progress = { position: o.position, savedPosition: o.position, savedAtMs: o.nowMs(), unsavedCount: 0 }
+  const progress: Progress = {
+    position: o.position,
+    savedPosition: o.position,
+    readPosition: undefined,
+    committedPosition: undefined,
+    savedAtMs: o.nowMs(),
+    unsavedCount: 0,
+  }
   const listening = { sinceMs: o.nowMs() }
-  const take = takerOf(o)
-  const isPresent = presentOf(reader)
+  const adoption: Adoption = { decided: new Set() }
+  const take = takerOf(o, (changes) => decide(o, adoption, changes))
+  const isPresent = presentOf(reader, () => performance.now())
   let keeping: Promise<void> | undefined
-  let hasAdopted = false
   let tickedAtMs = 0
 
   while (!signal.aborted) {
@@ -69,20 +75,18 @@ export async function detect(o: Options): Promise<void> {
       const records = await reader.read({ countMax: READ_COUNT_MAX, waitMs: READ_WAIT_MS, signal })
       for (const record of records) await take(record)
       const last = records.at(-1)
-      progress.position = last?.position ?? progress.position
+      progress.readPosition = last?.position ?? progress.readPosition
+      progress.position = progress.readPosition ?? progress.position
       progress.unsavedCount += records.length
       o.onUnsettled(progress.unsavedCount)
       const isCaughtUp = isPresent()
-      if (isCaughtUp && !hasAdopted) {
-        hasAdopted = true
-        for (const alarm of o.openAlarms) fleet.adopt(alarm)
-      }
+      if (isCaughtUp) adopt(o, adoption)
       listen(o, listening, isCaughtUp)
       // Behind the present, time is that of the newest record: a timer must not overtake the message that ends its condition.
       const timeMs = isCaughtUp ? o.nowMs() : last?.receivedAtMs
       if (timeMs !== undefined && performance.now() - tickedAtMs >= TICK_EVERY_MS) {
         tickedAtMs = performance.now()
-        decide(o, fleet.tick(timeMs, listening.sinceMs))
+        decide(o, adoption, fleet.tick(timeMs, listening.sinceMs))
       }
     }
     // Beside the reading: a register that hangs must not keep the next record waiting.
@@ -92,20 +96,16 @@ export async function detect(o: Options): Promise<void> {
   await keep(o, progress)
 }
 
-/**
- * Tells, once in each turn, whether everything has been read. A process that was frozen wakes with an old idea of that; until
- * the journal has confirmed it anew, what came meanwhile may be unread.
- */
-function presentOf(reader: JournalReader): () => boolean {
-  let turnedAtMs = performance.now()
-  let wokenAtMs = -Infinity
-  return () => {
-    const nowMs = performance.now()
-    if (nowMs - turnedAtMs > ASLEEP_MS) wokenAtMs = nowMs
-    turnedAtMs = nowMs
-    const unread = reader.unread()
-    return unread !== undefined && unread.count === 0 && unread.atMs >= wokenAtMs
-  }
+/** What the replay has decided so far, until the alarms of the register are adopted: `lift|kind`. Then undefined. */
+type Adoption = { decided: Set<string> | undefined }
+const conditionOf = ({ lift, kind }: { lift: string; kind: string }) => `${lift}|${kind}`
+
+/** The list of open alarms is older than the replay: where the replay has decided itself, it knows better. */
+function adopt({ fleet, openAlarms }: Options, adoption: Adoption): void {
+  const { decided } = adoption
+  if (decided === undefined) return
+  adoption.decided = undefined
+  for (const alarm of openAlarms) if (!decided.has(conditionOf(alarm))) fleet.adopt(alarm)
 }
 
 /** Time in which nobody could hear the terminals is not their silence. */
@@ -121,7 +121,7 @@ function listen(
   if (isBrokerSilent || !isJournalWell()) listening.sinceMs = nowMs()
 }
 
-function takerOf(o: Options): (record: JournalRecord) => Promise<void> {
+function takerOf(o: Options, onChanges: (changes: Changes) => void): (record: JournalRecord) => Promise<void> {
   const { fleet, outages, counters } = o
   let reloadedAtMs = 0
   return async (record) => {
@@ -141,41 +141,71 @@ function takerOf(o: Options): (record: JournalRecord) => Promise<void> {
     if (decoded.value.unknownFieldCount > 0) counters.unknownFields.inc(decoded.value.unknownFieldCount)
     if (decoded.value.kind === 'message' && faultOf(decoded.value.body.codeSet, decoded.value.body.code) === undefined)
       counters.unknownCodes.inc()
-    decide(o, changes)
+    onChanges(changes)
   }
 }
 
-type Progress = { position: number; savedPosition: number; savedAtMs: number; unsavedCount: number }
+type Progress = {
+  position: number
+  savedPosition: number
+  /** The newest position that was read here: what was restored may name records that were lost. */
+  readPosition: number | undefined
+  committedPosition: number | undefined
+  savedAtMs: number
+  unsavedCount: number
+}
+type Changes = ReturnType<Fleet['tick']>
 
 /** Hands over what was decided, and from time to time saves how far detection is. Never rejects. */
-async function keep(
-  { ledger, fleet, save, reader, outages, nowMs, signal, onLost, onUnsettled }: Options,
-  progress: Progress,
-): Promise<void> {
+async function keep(o: Options, progress: Progress): Promise<void> {
+  const { ledger, nowMs, signal } = o
   const isSettled = await ledger.settle()
   if (!isSettled || ledger.waitingCount > 0) return
   if (!signal.aborted && nowMs() - progress.savedAtMs < CHECKPOINT_EVERY_MS) return
   // Position and rows of one moment, at which nothing was waiting: everything up to here is in the register or in these rows.
-  const { position, unsavedCount } = progress
+  const { position, readPosition, unsavedCount } = progress
+  if (!(await saveCheckpoint(o, progress, position, unsavedCount))) return
+  if (readPosition === undefined || readPosition === progress.committedPosition) return
+  progress.savedAtMs = nowMs()
+  try {
+    await o.reader.commit(readPosition)
+    progress.committedPosition = readPosition
+  } catch (error) {
+    // The checkpoint stands: reading goes on behind it. Only the journal does not know yet what it may drop.
+    o.outages.began('journal', reasonOf(error))
+  }
+}
+
+/** True when the register has the state at this position. */
+async function saveCheckpoint(
+  { fleet, save, outages, nowMs, onLost, onUnsettled }: Options,
+  progress: Progress,
+  position: number,
+  unsavedCount: number,
+): Promise<boolean> {
   const rows = fleet.takeUnsaved()
-  if (position === progress.savedPosition && rows.length === 0) return
+  if (position === progress.savedPosition && rows.length === 0) return true
   progress.savedAtMs = nowMs()
   try {
     await save({ position, lifts: rows })
-    await reader.commit(position)
     progress.savedPosition = position
     progress.unsavedCount -= unsavedCount
     onUnsettled(progress.unsavedCount)
     outages.ended('register')
+    return true
   } catch (error) {
-    if (error instanceof ShareLostError) return onLost()
-    fleet.giveBackUnsaved(rows)
-    outages.began('register', reasonOf(error))
+    if (error instanceof ShareLostError) onLost()
+    else {
+      fleet.giveBackUnsaved(rows)
+      outages.began('register', reasonOf(error))
+    }
+    return false
   }
 }
 
-function decide({ ledger, counters, log }: Options, changes: ReturnType<Fleet['tick']>): void {
+function decide({ ledger, counters, log }: Options, { decided }: Adoption, changes: Changes): void {
   if (changes.length === 0) return
+  for (const change of changes) decided?.add(conditionOf(change))
   ledger.add(changes)
   for (const { kind, event, lift, id, byClock } of changes.map((change) => ({
     ...change,

@@ -27,6 +27,8 @@ export function nextHeard(memory: OfflineMemory, lift: LiftId, atMs: number): Of
   const heardAtMs = wasAhead ? atMs : Math.max(memory.heardAtMs ?? 0, atMs)
   const { raised } = memory
   if (raised === null) return { memory: { heardAtMs, raised: null }, changes: [] }
+  // What was said before the silence and is read again does not end it.
+  if (!wasAhead && atMs <= raised.onsetAtMs) return { memory: { heardAtMs, raised }, changes: [] }
   return { memory: { heardAtMs, raised: null }, changes: [changeOf('return', lift, raised, atMs, heardAtMs, 0)] }
 }
 

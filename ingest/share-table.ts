@@ -18,14 +18,20 @@ export type Beat = {
   readonly silent: ReadonlyMap<string, number>
   /** Shares whose work has been ended here: anybody may have them. */
   readonly given: ReadonlySet<number>
+  /** Gives up its place in the table: it goes, or cannot work. */
   readonly isLeaving: boolean
+  /** Takes nothing, but keeps what it works. */
+  readonly isResting?: boolean
 }
 
 /**
  * The table after a beat of `me`: silent workers are struck off, and so is `me` when it leaves; what nobody holds any more is
  * free; of what is free, `me` takes up to its quota.
  */
-export function nextTable(table: ShareTable, { me, shareCount, silent, given, isLeaving }: Beat): ShareTable {
+export function nextTable(
+  table: ShareTable,
+  { me, shareCount, silent, given, isLeaving, isResting }: Beat,
+): ShareTable {
   const others = table.workers.filter(({ worker, beat }) => worker !== me && silent.get(worker) !== beat)
   const beat = table.workers.find(({ worker }) => worker === me)?.beat ?? 0
   const workers = isLeaving ? others : [...others, { worker: me, beat: beat + 1 }]
@@ -38,7 +44,7 @@ export function nextTable(table: ShareTable, { me, shareCount, silent, given, is
   })
   let room = quotaOf(names, me, shareCount) - freed.filter(({ worker }) => worker === me).length
   const shares = freed.map((row) => {
-    if (row.worker !== null || room <= 0) return row
+    if (row.worker !== null || room <= 0 || isResting === true) return row
     room -= 1
     return { share: row.share, worker: me, epoch: row.epoch + 1 }
   })

@@ -15,6 +15,9 @@ const BEAT_MS = 1_000
 const LEASE_MS = 5_000
 /** Shares that nobody works for longer than this are told to the wall. */
 const IDLE_MS_MAX = 15_000
+/** A worker that cannot begin work so often in a row leaves its shares to others, and tries again after a while. */
+const FAILED_COUNT_MAX = 3
+const REST_MS = 60_000
 
 type Options = {
   /** A name that no other worker has, now or later. */
@@ -37,6 +40,9 @@ export class Shares {
   #beginning: Promise<void> | undefined
   #held = new Map<number, HeldShare>()
   #idleSinceMs: number | undefined
+  /** Begins that have failed in a row. */
+  #failedCount = 0
+  #restUntilMs = -Infinity
   readonly #stopping = new AbortController()
   readonly #running: Promise<void>
   /** Resolves when work has begun on what the first beat brought, or could not. */
@@ -83,12 +89,18 @@ export class Shares {
     const { worker: me, shareCount, register } = this.#o
     const given = new Set(this.#given)
     const silent = this.#silence.silent()
+    const isResting = performance.now() < this.#restUntilMs
+    // Others take its part only when it is not counted.
+    const isAbsent = isLeaving || (isResting && this.#works.size + this.#ending.size === 0)
     const table = await register.shares.change((before) =>
-      nextTable(before, { me, shareCount, silent, given, isLeaving }),
+      nextTable(before, { me, shareCount, silent, given, isLeaving: isAbsent, isResting }),
     )
     for (const share of given) this.#given.delete(share)
     if (isLeaving) return
+    if (this.#failedCount === 0) this.#o.outages.ended('register')
     this.#silence.hear(table, performance.now())
+    if (isResting && table.workers.every(({ worker }) => worker === me)) this.#restUntilMs = -Infinity
+    if (!isResting && this.#beginning === undefined) this.#rest(table)
     this.#adjust(table)
     this.#noteIdle(table)
   }
@@ -103,7 +115,17 @@ export class Shares {
     const isIdle = ({ share }: HeldShare) =>
       !this.#works.has(share) && !this.#ending.has(share) && !this.#given.has(share)
     const idle = mine.filter(isIdle)
-    if (idle.length > 0) this.#beginning ??= this.#begin(idle).finally(() => (this.#beginning = undefined))
+    if (idle.length > 0 && performance.now() >= this.#restUntilMs)
+      this.#beginning ??= this.#begin(idle).finally(() => (this.#beginning = undefined))
+  }
+
+  /** After work could not be begun time and again: others may be able to. */
+  #rest({ workers, shares }: ShareTable): void {
+    const { worker: me } = this.#o
+    if (this.#failedCount < FAILED_COUNT_MAX || workers.length < 2) return
+    this.#failedCount = FAILED_COUNT_MAX - 1 // the next failure is enough
+    this.#restUntilMs = performance.now() + REST_MS
+    for (const { share, worker } of shares) if (worker === me && !this.#works.has(share)) this.#given.add(share)
   }
 
   async #begin(taken: readonly HeldShare[]): Promise<void> {
@@ -113,9 +135,11 @@ export class Shares {
       for (const work of works) this.#works.set(work.held.share, work)
       // Some may have been lost while their states were restored.
       for (const { held } of works) if (!this.#holds(held)) this.#end(held.share)
+      this.#failedCount = 0
       outages.ended('register')
       log.info('ingest.shares', { shares: [...this.#works.keys()] })
     } catch (error) {
+      this.#failedCount += 1
       outages.began('register', reasonOf(error))
     }
   }
@@ -138,7 +162,10 @@ export class Shares {
   }
 
   #noteIdle({ shares }: ShareTable): void {
-    const idleCount = shares.filter(({ worker }) => worker === null).length
+    const { worker: me } = this.#o
+    const isIdle = ({ share, worker }: ShareTable['shares'][number]) =>
+      worker === null || (worker === me && !this.#works.has(share))
+    const idleCount = shares.filter(isIdle).length
     if (idleCount === 0) this.#idleSinceMs = undefined
     else this.#idleSinceMs ??= performance.now()
     const isLong = performance.now() - (this.#idleSinceMs ?? Infinity) > IDLE_MS_MAX

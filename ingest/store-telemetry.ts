@@ -15,6 +15,8 @@ const BATCH_COUNT_MAX = 5_000
 const BATCH_EVERY_MS = 250
 /** An append that hangs longer than this counts as a store that is away. */
 const APPEND_MS_MAX = 30_000
+/** When the work is ended, the store has so long to finish what it was given. */
+const LAST_APPEND_MS_MAX = 1_000
 
 type Options = {
   readonly reader: JournalReader
@@ -56,7 +58,9 @@ export async function storeTelemetry(o: Options): Promise<void> {
 async function keep(o: Options, items: readonly Item[]): Promise<boolean> {
   if (items.length === 0) return true
   for (let tryCount = 0; ; tryCount += 1) {
+    if (o.signal.aborted) return false
     const refusal = await append(o, items)
+    if (o.signal.aborted && refusal !== undefined) return false
     if (refusal === undefined) {
       o.outages.ended('telemetry')
       for (const { point } of items) o.counters.points.inc({ measurement: point.measurement })
@@ -69,7 +73,6 @@ async function keep(o: Options, items: readonly Item[]): Promise<boolean> {
     o.outages.began('telemetry', refusal.message)
     o.counters.retries.inc({ store: 'telemetry' })
     await wait(backOffMs(tryCount), o.signal)
-    if (o.signal.aborted) return false
   }
 }
 
@@ -85,13 +88,21 @@ async function divide(o: Options, items: readonly Item[], reason: string): Promi
   return (await keep(o, items.slice(0, middle))) && keep(o, items.slice(middle))
 }
 
-async function append({ telemetry }: Options, items: readonly Item[]): Promise<TelemetryStoreError | undefined> {
+/** Hardly waits for a store that hangs when the signal aborts: nothing is committed then, and the same is stored again. */
+async function append(
+  { telemetry, signal }: Options,
+  items: readonly Item[],
+): Promise<TelemetryStoreError | undefined> {
   let timer: NodeJS.Timeout | undefined
+  let stop = (): void => {}
   const tooLong = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new TelemetryStoreError('away', `no answer within ${APPEND_MS_MAX / 1000} s`)),
-      APPEND_MS_MAX,
-    )
+    const giveUp = (reason: string): void => reject(new TelemetryStoreError('away', reason))
+    timer = setTimeout(() => giveUp(`no answer within ${APPEND_MS_MAX / 1000} s`), APPEND_MS_MAX)
+    stop = () => {
+      clearTimeout(timer)
+      timer = setTimeout(() => giveUp('the work was ended'), LAST_APPEND_MS_MAX)
+    }
+    signal.addEventListener('abort', stop)
   })
   try {
     await Promise.race([telemetry.append(items.map(({ point }) => point)), tooLong])
@@ -103,6 +114,7 @@ async function append({ telemetry }: Options, items: readonly Item[]): Promise<T
       : new TelemetryStoreError('away', reasonOf(error), { cause: error })
   } finally {
     clearTimeout(timer)
+    signal.removeEventListener('abort', stop)
   }
 }
 

@@ -3,6 +3,7 @@ import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { Type, type Static } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { LiftId, TerminalSerial } from '#contract/ids'
+import type { Log } from '#contract/log-events'
 
 const SimulatedTerminal = Type.Object({
   serial: TerminalSerial,
@@ -53,4 +54,27 @@ export async function writeCredentials(path: string, credentials: SimulatedTermi
     flag: 'wx',
   })
   await rename(besidePath, path)
+}
+
+const WAIT_MS = 1_000
+const WAITS_MAX = 120
+
+/**
+ * The same as `readCredentials`, but a file that is not there yet is waited for, two minutes at most: in a deployment of
+ * several processes the simulator may be up before the town is written.
+ */
+export async function waitForCredentials(path: string, log: Log): Promise<SimulatedTerminals> {
+  for (let waitCount = 0; ; waitCount += 1) {
+    const credentials = await readCredentials(path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return undefined
+      throw error
+    })
+    if (credentials !== undefined) return credentials
+    if (waitCount === WAITS_MAX)
+      throw new Error(
+        `There are no credentials of simulated terminals at ${path}. The api part writes them when DEMO_LIFTS is not 0.`,
+      )
+    if (waitCount === 0) log.info('simulator.started', { waitingFor: path })
+    await new Promise((wake) => setTimeout(wake, WAIT_MS))
+  }
 }

@@ -34,6 +34,7 @@ type Hooks = Required<
   Pick<AedesOptions, 'preConnect' | 'authenticate' | 'authorizePublish' | 'authorizeSubscribe' | 'authorizeForward'>
 >
 
+/** The hooks for `Aedes.createBroker`. None ever throws or leaves Aedes without an answer; a fault refuses. */
 export function subscriberHooks(o: SubscriberHooks): Hooks {
   const faultOf = (hook: string, fault: unknown): Error => {
     o.onFault(hook, fault)
@@ -90,6 +91,7 @@ function preConnect(
 ): void {
   const subscriber = o.subscriberOf(client)
   if (subscriber === undefined) return reply(new Error('connection is closed'), false)
+  subscriber.place.ask()
   subscriber.answerTimer = setTimeout(() => {
     o.count('subscriber.timeout', subscriber, 'CONNECT without an answer')
     subscriber.conn.destroy()

@@ -8,6 +8,8 @@ export type SubscriberLimits = {
   /** Connections of one address within a minute. */
   readonly connectsPerMinuteMax: number
   readonly filtersMax: number
+  /** PINGREQ, SUBSCRIBE and UNSUBSCRIBE of one connection within a minute; beyond it the connection is cut. */
+  readonly controlPacketsPerMinuteMax: number
   /** Largest packet before and after the sign-in, bytes after the fixed header. */
   readonly connectBytesMax: number
   readonly packetBytesMax: number
@@ -23,6 +25,8 @@ export type SubscriberLimits = {
   readonly drainMs: number
   /** Open alarms that are told on SUBSCRIBE, and changes that may wait meanwhile. */
   readonly openAlarmsMax: number
+  /** Open alarms of a filter that was told so short ago, and kept since, are not read again, ms. */
+  readonly retellMs: number
   readonly waitingMax: number
   /** Between two looks at the people who are connected, ms. */
   readonly recheckMs: number
@@ -35,6 +39,7 @@ export const SUBSCRIBER_LIMITS: SubscriberLimits = {
   halfOpenPerAddressMax: 20,
   connectsPerMinuteMax: 60,
   filtersMax: 20,
+  controlPacketsPerMinuteMax: 120,
   connectBytesMax: 4 * 1024,
   packetBytesMax: 8 * 1024,
   keepaliveSMax: 300,
@@ -44,6 +49,7 @@ export const SUBSCRIBER_LIMITS: SubscriberLimits = {
   unackedMax: 10_000,
   drainMs: 10_000,
   openAlarmsMax: 5_000,
+  retellMs: 10_000,
   waitingMax: 1_000,
   recheckMs: 3_000,
 }

@@ -13,6 +13,7 @@ export type OpenAlarms = {
   settled(): Promise<void>
 }
 
+/** Reads through one queue for all subscribers; `onFailed` has to cut the one that could not be told. */
 export function openOpenAlarms(o: {
   register: Pick<Register, 'alarms'>
   messageOf: (applied: AppliedAlarm) => Promise<AlarmMessage>

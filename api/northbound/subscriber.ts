@@ -9,13 +9,17 @@ import type { OrganisationId } from '#contract/ids'
 import { inScope, scopeOf, type LiftScope, type User } from '#contract/register'
 import { alarmFilterMatches } from '#contract/topics'
 import type { AlarmMessage } from './alarm-messages.ts'
+import type { Place } from './doorway.ts'
 import type { SubscriberLimits } from './limits.ts'
 
-export type Person = { readonly user: User; readonly passwordHash: string }
+/** Who proved to be there, and the hash that the proof stands on. */
+type Person = { readonly user: User; readonly passwordHash: string }
 
+/** The state of one connection, and the only way by which messages go to it. */
 export class Subscriber {
   readonly client: Client
   readonly conn: Socket
+  readonly place: Place
   readonly address: string
   /** Set when the password was right; the scope comes from it. */
   person: Person | undefined
@@ -31,6 +35,10 @@ export class Subscriber {
   waiting: AlarmMessage[] | undefined
   /** Filters whose open alarms are still to be told. */
   readonly newFilters = new Set<string>()
+  /** When the filters that it holds were asked for, ms; one that was taken back is forgotten. */
+  readonly #askedAtMs = new Map<string, number>()
+  #controlMinute = -1
+  #controlPacketCount = 0
   readonly #limits: SubscriberLimits
   readonly #cut: (code: SubscriberRefusal, detail: string) => void
   #unreadBytes = 0
@@ -40,6 +48,7 @@ export class Subscriber {
   constructor(o: {
     client: Client
     conn: Socket
+    place: Place
     address: string
     limits: SubscriberLimits
     /** Counts the reason and destroys the connection. */
@@ -47,6 +56,7 @@ export class Subscriber {
   }) {
     this.client = o.client
     this.conn = o.conn
+    this.place = o.place
     this.address = o.address
     this.#limits = o.limits
     this.#cut = (code, detail) => o.cut(this, code, detail)
@@ -63,6 +73,33 @@ export class Subscriber {
 
   get unackedCount(): number {
     return this.#unackedCount
+  }
+
+  /** Counts a PINGREQ, SUBSCRIBE or UNSUBSCRIBE; false when it is one too many within a minute. */
+  mayControl(nowMs: number): boolean {
+    const minute = Math.floor(nowMs / 60_000)
+    if (minute !== this.#controlMinute) this.#controlPacketCount = 0
+    this.#controlMinute = minute
+    this.#controlPacketCount += 1
+    return this.#controlPacketCount <= this.#limits.controlPacketsPerMinuteMax
+  }
+
+  /**
+   * A SUBSCRIBE granted the filter: its open alarms are to be told, unless they were a moment ago and every change since
+   * has been told as well, because the filter was held all the time.
+   */
+  asked(filter: string, nowMs: number): void {
+    const agoMs = nowMs - (this.#askedAtMs.get(filter) ?? -Infinity)
+    if (agoMs >= 0 && agoMs < this.#limits.retellMs) return
+    this.#askedAtMs.set(filter, nowMs)
+    this.newFilters.add(filter)
+  }
+
+  /** An UNSUBSCRIBE: the filter is taken back. */
+  tookBack(filter: string): void {
+    this.filters.delete(filter)
+    this.newFilters.delete(filter)
+    this.#askedAtMs.delete(filter)
   }
 
   /** Whether the person may hear of alarms at lifts of this contractor. */

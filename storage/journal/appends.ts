@@ -1,13 +1,10 @@
-/** Appends that are on their way to a server. Answers come in any order when some fail; callers hear in the order of their calls. */
+/** Appends that are on their way to a server. Each caller hears as soon as its own is answered. */
 import type { Log } from '#contract/log-events'
 import type { Done } from './batch.ts'
 
-type Outcome = { readonly error: Error | undefined; readonly position: number }
-type Waiting = { readonly done: Done; readonly bytes: number; outcome?: Outcome }
-
 export class Appends {
   readonly #log: Log
-  readonly #waiting: Waiting[] = []
+  #count = 0
   #bytes = 0
   #refusedCount = 0
 
@@ -16,7 +13,7 @@ export class Appends {
   }
 
   get count(): number {
-    return this.#waiting.length
+    return this.#count
   }
   get bytes(): number {
     return this.#bytes
@@ -28,33 +25,25 @@ export class Appends {
   /** Ahead of those that wait. */
   refuse(done: Done, error: Error): void {
     this.#refusedCount += 1
-    this.#tell(done, { error, position: 0 })
+    this.#tell(done, error)
   }
 
   /** `answer` resolves with the position, or with the error; it never rejects. */
   add(done: Done, bytes: number, answer: Promise<number | Error>): void {
-    const waiting: Waiting = { done, bytes }
-    this.#waiting.push(waiting)
+    this.#count += 1
     this.#bytes += bytes
     void answer.then((result) => {
-      waiting.outcome =
-        result instanceof Error ? { error: result, position: 0 } : { error: undefined, position: result }
-      this.#settle()
+      this.#count -= 1
+      this.#bytes -= bytes
+      if (result instanceof Error) this.#refusedCount += 1
+      this.#tell(done, result)
     })
   }
 
-  #settle(): void {
-    for (let head = this.#waiting[0]; head?.outcome !== undefined; head = this.#waiting[0]) {
-      this.#waiting.shift()
-      this.#bytes -= head.bytes
-      if (head.outcome.error !== undefined) this.#refusedCount += 1
-      this.#tell(head.done, head.outcome)
-    }
-  }
-
-  #tell(done: Done, { error, position }: Outcome): void {
+  #tell(done: Done, result: number | Error): void {
     try {
-      done(error, position)
+      if (result instanceof Error) done(result, 0)
+      else done(undefined, result)
     } catch (thrown) {
       this.#log.error('journal.callerThrew', { error: thrown })
     }

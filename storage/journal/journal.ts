@@ -66,8 +66,8 @@ export type JournalStatus = {
 export interface Journal extends AsyncDisposable {
   /**
    * Makes one record durable, then calls `done` with its position; calls it with an error when it could not be made
-   * durable (and then the record may or may not be there: the device sends it again). Calls come in the order of `append`.
-   * Total: never throws. Beyond the bounds (bytes on disk, bytes waiting) and while degraded it refuses at once, ahead of
+   * durable (and then the record may or may not be there: the device sends it again). Calls for records of one lift come in
+   * the order of `append`; with `file:` all do. Total: never throws. Beyond the bounds (bytes on disk, bytes waiting) and while degraded it refuses at once, ahead of
    * those that still wait.
    */
   append(entry: NewEntry, done: (error: Error | undefined, position: number) => void): void
@@ -75,7 +75,8 @@ export interface Journal extends AsyncDisposable {
   readonly shareCount: number
   /**
    * Reads one share, 0 unless told otherwise, from the record after `after`; without it, after what the consumer has
-   * committed. What the platform itself says (`PLATFORM_TOPIC`) is in every share.
+   * committed. With `nats:` never after more than that: of records that the servers have lost, nobody can have read the
+   * ones that stand in their place. What the platform itself says (`PLATFORM_TOPIC`) is in every share.
    */
   reader(consumer: JournalConsumer, o?: { after?: number; share?: number }): Promise<JournalReader>
   status(): JournalStatus

@@ -1,6 +1,7 @@
 /**
  * One thing after the other for each name: the next is sent when the one before was answered. When one fails, those that wait
- * behind it fail too, unsent: so what a server has kept of one name is in order, and without a gap before the newest.
+ * behind it fail too, unsent: so what a server has kept of one name is in order, and without a gap before the newest. The
+ * answers of one name come in the order of its calls; no name waits for another.
  */
 export class Lanes {
   readonly #last = new Map<string, Promise<number | Error>>()

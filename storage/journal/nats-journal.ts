@@ -32,6 +32,9 @@ const READY_MS_MAX = 3_000
 const POLL_MS = 1_000
 /** Dropping rewrites the oldest block of the server, so it is not done for every commit. */
 const DROP_MS = 5_000
+/** An answer of a cluster that has just chosen another leader may be old: it is asked again before it is believed. */
+const ASK_AGAIN_MS = 500
+const ASK_AGAIN_COUNT = 2
 /** A full stream is full until it is down to this part of its size, so that it does not change its mind with every record. */
 const ROOM_AGAIN = 0.95
 
@@ -122,8 +125,8 @@ class NatsJournal implements Journal {
     const { seq } = await session.client.publish(subject, buffer, options).catch((error: unknown) => {
       throw this.#noteRefusal(error)
     })
-    // A stream that was deleted and made anew counts from 1 again; its positions are known after the next look at it.
-    if (base !== this.#base || seq <= sentAfterSeq) throw new Error('the journal stream was made anew')
+    // A stream that was made anew, or that lost its end, counts from further back; positions are known after the next look.
+    if (base !== this.#base || seq <= sentAfterSeq) throw new Error('the journal stream is not the one that it was')
     this.#noteSeq(seq)
     return base + seq
   }
@@ -138,7 +141,7 @@ class NatsJournal implements Journal {
       log: this.#log,
       session: () => this.#session,
       sessions: this.#sessions,
-      committed: () => this.#positions.of(consumer, share),
+      committed: ({ manager }) => this.#positions.lookUp(manager, consumer, share),
       onTaken: (position) => this.#noteSeq(position - this.#base),
       commit: (position) => this.#commit(consumer, share, position),
       onClosed: (closed) => this.#readers.delete(closed),
@@ -217,16 +220,22 @@ class NatsJournal implements Journal {
       cluster: connection.info?.cluster,
       clusterServerCount: connection.info?.connect_urls?.length ?? 0,
     })
-    await this.#refresh(manager, replicas)
-    const abort = new AbortController()
-    setMaxListeners(2 * JOURNAL_CONSUMERS.length * this.shareCount, abort.signal) // each reader listens
-    this.#session = { client, manager, abort, signal: abort.signal, base: () => this.#base, replicas }
+    await this.#refresh({ client, manager, replicas, isNew: true })
+    this.#begin({ client, manager, replicas })
     this.#refusal = undefined
     const { degraded: _, ...status } = this.status()
     if (this.#wasOpened) this.#log.info('journal.recovered', status)
     else this.#log.info('journal.opened', status)
     this.#wasOpened = true
     this.#isAway = false
+  }
+
+  /** A session: one connection, and on it one unbroken stream. */
+  #begin(o: Pick<Session, 'client' | 'manager' | 'replicas'>): void {
+    this.#session?.abort.abort()
+    const abort = new AbortController()
+    setMaxListeners(2 * JOURNAL_CONSUMERS.length * this.shareCount, abort.signal) // each reader listens
+    this.#session = { ...o, abort, signal: abort.signal, base: () => this.#base }
     this.#sessions.wakeAll()
   }
 
@@ -237,14 +246,32 @@ class NatsJournal implements Journal {
     this.#isAway = true
   }
 
-  async #refresh(manager: JetStreamManager, replicas: number): Promise<void> {
-    const info = await ensureStreams(manager, { bytesMax: this.#bytesMax, shareCount: this.shareCount, replicas })
+  /** Looks at the stream anew; false when it has lost its end since the last look. */
+  async #refresh(o: Pick<Session, 'client' | 'manager' | 'replicas'> & { isNew: boolean }): Promise<boolean> {
+    const { manager, replicas, isNew } = o
+    const knownSeq = this.#stream.lastSeq // an answer may be older than an acknowledgement that comes meanwhile
+    const form = { bytesMax: this.#bytesMax, shareCount: this.shareCount, replicas }
+    let info = await ensureStreams(manager, form, { isNew, log: this.#log })
+    // The stream after the positions: what somebody was done with was in it before.
+    if (await this.#positions.look(manager, isNew)) info = await manager.streams.info(STREAM)
+    const base = positionBase(info)
+    const neededSeq = Math.max(base === this.#base ? knownSeq : 0, this.#positions.highest() - base)
+    for (let count = 0; count < ASK_AGAIN_COUNT && info.state.last_seq < neededSeq; count += 1) {
+      await new Promise((resolve) => setTimeout(resolve, ASK_AGAIN_MS))
+      info = await manager.streams.info(STREAM)
+    }
     const { bytes, first_seq: firstSeq, last_seq: lastSeq } = info.state
-    // An answer may be older than an acknowledgement; but a stream that was made anew counts from its own beginning.
-    const isSame = this.#base === positionBase(info)
+    const isBroken = positionBase(info) === base && lastSeq < neededSeq
+    if (isBroken) {
+      // Before anything is taken again: a position beyond the end would hide what will stand there.
+      await this.#positions.lower(o.client, base + lastSeq)
+      this.#log.error('journal.damaged', { lastPosition: base + lastSeq, lostCount: neededSeq - lastSeq })
+    }
+    // A stream that was made anew counts from its own beginning.
+    const isOn = positionBase(info) === this.#base && !isBroken
     this.#base = positionBase(info)
-    this.#stream = { bytes, firstSeq, lastSeq: isSame ? Math.max(lastSeq, this.#stream.lastSeq) : lastSeq }
-    await this.#positions.look(manager, this.#session === undefined)
+    this.#stream = { bytes, firstSeq, lastSeq: isOn ? Math.max(lastSeq, this.#stream.lastSeq) : lastSeq }
+    return !isBroken
   }
 
   /** Once a second: sizes and positions, which other processes change too; drops what every consumer is done with. */
@@ -254,7 +281,8 @@ class NatsJournal implements Journal {
       const session = this.#session
       if (session === undefined) continue
       try {
-        await this.#refresh(session.manager, session.replicas)
+        const isWhole = await this.#refresh({ ...session, isNew: false })
+        if (!isWhole && session === this.#session) this.#begin(session)
         await this.#drop(session.manager)
         this.#noteWell()
       } catch (error) {
@@ -271,7 +299,7 @@ class NatsJournal implements Journal {
   }
 
   async #drop(manager: JetStreamManager): Promise<void> {
-    const through = Math.min(...Object.values(this.#positions.lowest()))
+    const through = Math.min(...Object.values(this.#positions.lowest()), this.#lastPosition())
     const isDue = performance.now() - this.#droppedAtMs >= DROP_MS || this.#refusal?.isFull === true
     if (!isDue || through <= this.#droppedThrough || through <= this.#base) return
     await manager.streams.purge(STREAM, { seq: through - this.#base + 1 })
@@ -291,7 +319,7 @@ class NatsJournal implements Journal {
     const kept = Math.min(position, this.#lastPosition())
     if (kept <= this.#positions.of(consumer, share)) return
     if (this.#session === undefined) throw new Error(this.#link.downReason ?? 'the journal is away')
-    await this.#positions.keep(this.#session.client, consumer, share, kept)
+    await this.#positions.keep(this.#session, consumer, share, kept)
   }
 }
 

@@ -9,10 +9,11 @@ import {
   type StreamConfig,
   type StreamInfo,
 } from '@nats-io/jetstream'
+import type { Log } from '#contract/log-events'
 import { JOURNAL_CONSUMERS, type JournalConsumer } from './consumers.ts'
 
 export const STREAM = 'TIWANG_JOURNAL'
-const POSITION_STREAM = 'TIWANG_JOURNAL_POSITIONS'
+export const POSITION_STREAM = 'TIWANG_JOURNAL_POSITIONS'
 /** Copies of each record in a cluster: one server may fail and nothing is lost. */
 const CLUSTER_REPLICAS = 3
 
@@ -68,7 +69,13 @@ export function replicasFor(o: {
 const isMissing = (error: unknown) =>
   error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound
 
-async function ensureStream(manager: JetStreamManager, config: NamedConfig): Promise<StreamInfo> {
+/** `isNew`: the connection is new. Only then is a size changed: processes that were told different ones would not stop. */
+async function ensureStream(
+  manager: JetStreamManager,
+  config: NamedConfig,
+  isNew: boolean,
+  log: Log,
+): Promise<StreamInfo> {
   let info: StreamInfo
   try {
     info = await manager.streams.info(config.name)
@@ -77,7 +84,10 @@ async function ensureStream(manager: JetStreamManager, config: NamedConfig): Pro
     return manager.streams.add(config)
   }
   const changes: Partial<StreamConfig> = {}
-  if (config.max_bytes !== undefined && config.max_bytes !== info.config.max_bytes) changes.max_bytes = config.max_bytes
+  if (isNew && config.max_bytes !== undefined && config.max_bytes !== info.config.max_bytes) {
+    changes.max_bytes = config.max_bytes
+    log.warn('journal.resized', { bytesMaxBefore: info.config.max_bytes, bytesMax: config.max_bytes })
+  }
   if (config.subjects !== undefined && config.subjects.join() !== info.config.subjects.join()) {
     if (info.state.messages > 0 && config.name === STREAM)
       throw new Error(
@@ -95,9 +105,13 @@ async function ensureStream(manager: JetStreamManager, config: NamedConfig): Pro
 }
 
 /** Makes the streams when they are not there, and brings their form up to date. */
-export async function ensureStreams(manager: JetStreamManager, form: StreamForm): Promise<StreamInfo> {
-  await ensureStream(manager, positionStream(form))
-  return ensureStream(manager, recordStream(form))
+export async function ensureStreams(
+  manager: JetStreamManager,
+  form: StreamForm,
+  o: { isNew: boolean; log: Log },
+): Promise<StreamInfo> {
+  await ensureStream(manager, positionStream(form), o.isNew, o.log)
+  return ensureStream(manager, recordStream(form), o.isNew, o.log)
 }
 
 /**
@@ -106,23 +120,36 @@ export async function ensureStreams(manager: JetStreamManager, form: StreamForm)
  */
 export const positionBase = (info: StreamInfo) => Date.parse(info.created) * 1000
 
-/** For each consumer, what it is done with in each share; 0 where it never said so. */
-export type Positions = Record<JournalConsumer, number[]>
+/** What a consumer is done with in a share, and the sequence number of the message that says so; both 0 where none does. */
+export type KeptPosition = { readonly position: number; readonly seq: number }
+export type Positions = Record<JournalConsumer, KeptPosition[]>
+
+const NONE: KeptPosition = { position: 0, seq: 0 }
 
 export const noPositions = (shareCount: number): Positions => ({
-  detect: Array.from({ length: shareCount }, () => 0),
-  telemetry: Array.from({ length: shareCount }, () => 0),
+  detect: Array.from({ length: shareCount }, () => NONE),
+  telemetry: Array.from({ length: shareCount }, () => NONE),
 })
+
+export async function readPosition(
+  manager: JetStreamManager,
+  consumer: JournalConsumer,
+  shareCount: number,
+  share: number,
+): Promise<KeptPosition> {
+  const subject = positionSubject(consumer, shareCount, share)
+  const message = await manager.streams.getMessage(POSITION_STREAM, { last_by_subj: subject })
+  if (message === null) return NONE
+  const position = Number(message.string())
+  return { position: Number.isSafeInteger(position) ? position : 0, seq: message.seq }
+}
 
 export async function readPositions(manager: JetStreamManager, shareCount: number): Promise<Positions> {
   const positions = noPositions(shareCount)
   await Promise.all(
     JOURNAL_CONSUMERS.flatMap((consumer) =>
       positions[consumer].map(async (_, share) => {
-        const subject = positionSubject(consumer, shareCount, share)
-        const message = await manager.streams.getMessage(POSITION_STREAM, { last_by_subj: subject })
-        const position = message === null ? 0 : Number(message.string())
-        if (Number.isSafeInteger(position)) positions[consumer][share] = position
+        positions[consumer][share] = await readPosition(manager, consumer, shareCount, share)
       }),
     ),
   )

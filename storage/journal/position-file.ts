@@ -3,10 +3,12 @@
  * one counts, so a torn write loses nothing. The file has its full size from the start: saying how far one is must work on
  * a full disk too, because it is what makes room again.
  */
+import { constants } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
 import { isNoSpace } from './disk-errors.ts'
 
+const { O_CREAT, O_RDWR } = constants
 const SLOT_BYTES = 4096
 const SLOT_COUNT = 2
 const SLOT_USED_BYTES = 12
@@ -34,7 +36,7 @@ function slotBytes(position: number): Buffer {
 
 /** Opens the file; `buffer` is what it holds, shorter than two slots when it is new. */
 async function openSlots(path: string): Promise<{ handle: FileHandle; buffer: Buffer }> {
-  const handle = await open(path, 'r+').catch(() => open(path, 'w+'))
+  const handle = await open(path, O_RDWR | O_CREAT)
   const buffer = Buffer.alloc(SLOT_BYTES * SLOT_COUNT)
   try {
     const { bytesRead } = await handle.read(buffer, 0, buffer.length, 0)

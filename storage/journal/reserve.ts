@@ -3,10 +3,12 @@
  * fails for want of it. Filled with random bytes, because a file system may keep zeros without taking space for them.
  */
 import { randomBytes } from 'node:crypto'
+import { constants } from 'node:fs'
 import { open, stat, statfs, truncate, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isNoSpace } from './disk-errors.ts'
 
+const { O_CREAT, O_RDWR } = constants
 /** Written and synced at a time, with a pause between, so that records are not held up. */
 const STEP_BYTES = 4 * 1024 * 1024
 const STEP_PAUSE_MS = 20
@@ -22,6 +24,8 @@ export class Reserve {
   readonly #bytes: number
   #heldBytes: number
   #isUnwanted = false
+  /** A growth that failed has made the disk full for a moment: a write that failed meanwhile may succeed now. */
+  #isGivenBack = false
   #growing: Promise<void> = Promise.resolve()
   #failedAtMs = -Infinity
   /** The file system said that there was room, and there was none. */
@@ -46,11 +50,11 @@ export class Reserve {
   }
 
   get isWhole(): boolean {
-    return this.#heldBytes >= this.#bytes
+    return !this.#isUnwanted && this.#heldBytes >= this.#bytes
   }
-  /** Whether giving it back would make room. */
+  /** Whether giving it back would make room, or has made some that nobody has tried yet. */
   get hasRoom(): boolean {
-    return this.#heldBytes > 0
+    return this.#heldBytes > 0 || this.#isGivenBack
   }
 
   get #bytesWithMargin(): number {
@@ -85,11 +89,12 @@ export class Reserve {
     this.#isUnwanted = true
     await this.#growing
     if (this.#heldBytes > 0) await this.#shrink()
+    this.#isGivenBack = false
     this.#failedAtMs = performance.now()
   }
 
   async #grow(): Promise<void> {
-    const handle = await open(this.#path, 'r+').catch(() => open(this.#path, 'w+'))
+    const handle = await open(this.#path, O_RDWR | O_CREAT)
     try {
       await this.#fill(handle)
       if (this.#heldBytes > this.#bytes) {
@@ -126,6 +131,7 @@ export class Reserve {
       // Some file systems give the room to others only when they have kept that it is free.
       await handle.sync()
       this.#heldBytes = 0
+      this.#isGivenBack = true
     } finally {
       await handle.close()
     }

@@ -1,4 +1,5 @@
 /** The segments of one folder: appends to the last, begins a new one when it is full, old or broken, drops the oldest. */
+import { constants } from 'node:fs'
 import { open, rm, truncate, type FileHandle } from 'node:fs/promises'
 import type { Log } from '#contract/log-events'
 import { errorCode } from './disk-errors.ts'
@@ -8,6 +9,11 @@ import { firstRecordAtMs, scanSegment } from './segment-scan.ts'
 
 /** Most that one write may bring. What a crash can tear is never more, because every write is synced before the next. */
 export const BATCH_BYTES_MAX = 4 * 1024 * 1024
+/**
+ * A write to a file that was opened so is on disk when it returns, as if an fdatasync followed it. One call instead of two: a
+ * thread that has to be waited for twice while the process is busy doubles the time to an acknowledgement.
+ */
+const { O_DSYNC, O_RDWR, O_CREAT, O_EXCL } = constants
 /** Written and synced on trial before a broken journal takes messages again. */
 const TRIAL_BYTES = 64 * 1024
 
@@ -89,7 +95,6 @@ export class SegmentLog implements AsyncDisposable {
     const { segment: active, handle } = await this.#room(batch.bytes.length, batch.firstPosition)
     const offset = active.bytes
     await writeAll(handle, batch.bytes, offset)
-    await handle.datasync()
     if (offset === 0) active.firstAtMs = batch.firstAtMs
     active.bytes += batch.bytes.length
     this.#bytes += batch.bytes.length
@@ -122,7 +127,6 @@ export class SegmentLog implements AsyncDisposable {
     await this.giveUp()
     await this.#begin(nextPosition, async (handle) => {
       await writeAll(handle, Buffer.alloc(TRIAL_BYTES), 0)
-      await handle.datasync()
       await handle.truncate(0)
       await handle.sync()
     })
@@ -169,7 +173,7 @@ export class SegmentLog implements AsyncDisposable {
     trial?: (handle: FileHandle) => Promise<void>,
   ): Promise<{ segment: Segment; handle: FileHandle }> {
     const path = segmentPath(this.#o.folder, firstPosition, this.mark)
-    const handle = await open(path, 'wx').catch(async (error: unknown) => {
+    const handle = await open(path, O_RDWR | O_CREAT | O_EXCL | O_DSYNC).catch(async (error: unknown) => {
       // What an attempt before this one could not remove. Nothing was ever acknowledged from it.
       if (errorCode(error) === 'EEXIST') await rm(path, { force: true })
       throw error
@@ -192,7 +196,7 @@ export class SegmentLog implements AsyncDisposable {
   /** Reads the last segment and leaves it open for appending, unless what cannot be read at its end is more than a torn tail. */
   async #openLast(last: Segment): Promise<void> {
     const { log, folder } = this.#o
-    const handle = await open(last.path, last.mark === undefined ? 'r' : 'r+')
+    const handle = await open(last.path, last.mark === undefined ? 'r' : O_RDWR | O_DSYNC)
     try {
       const { goodOffset, lastPosition } = await scanSegment(handle, last, Infinity, log)
       this.#lastPosition = lastPosition

@@ -33,6 +33,41 @@ describe('sign-in tries', () => {
     expect(tryOften(tries, TRIES_MAX, 1_000 + TRIES_WINDOW_MS)).not.toContain(true)
   })
 
+  it('do not count when nothing was looked at, and end a lock that stood on such a try', () => {
+    const tries = new SignInTries()
+    for (let number = 0; number < 3 * TRIES_MAX; number += 1) {
+      expect(tries.begin('a', '1.1.1.1', 1_000).lockedOut).toBe(false)
+      tries.takeBack('a', '1.1.1.1', 1_000)
+    }
+    tryOften(tries, TRIES_MAX, 2_000)
+    expect(tries.begin('a', '1.1.1.1', 2_000).lockedOut).toBe(true)
+    tries.takeBack('a', '1.1.1.1', 1_000) // none that counted
+    expect(tries.begin('a', '1.1.1.1', 2_000).lockedOut).toBe(true)
+    tries.takeBack('a', '1.1.1.1', 2_000)
+    expect(tries.begin('a', '1.1.1.1', 2_000).lockedOut).toBe(false)
+    expect(tries.begin('a', '1.1.1.1', 2_000)).toMatchObject({ lockedOut: true, firstTime: true })
+  })
+
+  it('have a lock that could not be told told at the next one', () => {
+    const tries = new SignInTries()
+    tryOften(tries, TRIES_MAX, 1_000)
+    const locks = Array.from({ length: 4 }, (_, number) => {
+      const begun = tries.begin('a', '1.1.1.1', 1_000)
+      if (number === 1) tries.notTold('a', '1.1.1.1')
+      return begun
+    })
+    expect(locks).toMatchObject([{ firstTime: true }, { firstTime: false }, { firstTime: true }, { firstTime: false }])
+  })
+
+  it('count for all addresses of one IPv6 network, and for an IPv4 address however it is written', () => {
+    const tries = new SignInTries()
+    for (let number = 0; number < TRIES_MAX; number += 1) tries.begin('a', `2001:db8:0:1::${number}`, 1_000)
+    expect(tries.begin('a', '2001:db8:0:1:ffff::1', 1_000).lockedOut).toBe(true)
+    expect(tries.begin('a', '2001:db8:0:2::1', 1_000).lockedOut).toBe(false)
+    tryOften(tries, TRIES_MAX, 1_000, 'a', '1.1.1.1')
+    expect(tries.begin('a', '::ffff:1.1.1.1', 1_000).lockedOut).toBe(true)
+  })
+
   it('remembers a bounded number of pairs and counts what it forgot', () => {
     const tries = new SignInTries()
     for (let number = 0; number < TRY_KEYS_MAX + 5; number += 1) tries.begin(`account-${number}`, '1.1.1.1', 1_000)

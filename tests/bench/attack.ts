@@ -3,10 +3,11 @@
  * on its core; the honest terminals and the attackers share the other, the attackers with the lowest priority.
  */
 import { parseArgs } from 'node:util'
+import { setTimeout as pause } from 'node:timers/promises'
 import { ATTACKS, type AttackAnswer, type AttackName } from './attacks.ts'
 import { LOAD_CORE, startPinned, type BenchProcess } from './child-process.ts'
 import { print, short, table } from './figures.ts'
-import { megabytes, pause, startGuardedBroker, watchMemory, type GuardedBroker } from './guarded-broker.ts'
+import { megabytes, startGuardedBroker, watchMemory, type GuardedBroker } from './guarded-broker.ts'
 import type { RunAnswer } from './load.ts'
 import type { Benchmark } from './main.ts'
 
@@ -15,6 +16,8 @@ const HONEST_RATE = 200
 const TERMINALS = 6_000
 const BEFORE_MS = 5_000
 const GONE_MS_MAX = 20_000
+/** The honest terminals are measured for a second less than the attack lasts. */
+const SECONDS_MIN = 2
 /** The honest terminals' p99 may grow so much, and is never asked to be better than a busy machine's own jitter, ms. */
 const FACTOR_MAX = 2
 const P99_FLOOR_MS = 5
@@ -24,7 +27,7 @@ const isAttack = (name: string): name is AttackName => Object.hasOwn(ATTACKS, na
 
 export const attack: Benchmark = {
   summary: 'hostile devices: memory of the broker, and p99 of honest terminals before and during',
-  options: `--only NAME[,NAME] --seconds 10; names: ${Object.keys(ATTACKS).join(' ')}`,
+  options: `[--only NAME,…] [--seconds 10]; names: ${Object.keys(ATTACKS).join(' ')}`,
   run: async (args) => {
     const { values } = parseArgs({
       args: [...args],
@@ -33,7 +36,9 @@ export const attack: Benchmark = {
     const names = values.only?.split(',') ?? Object.keys(ATTACKS)
     const unknown = names.find((name) => !isAttack(name))
     if (unknown !== undefined) throw new Error(`there is no attack “${unknown}”`)
-    return runAttacks(names.filter(isAttack), Number(values.seconds) * 1_000)
+    const seconds = Number(values.seconds)
+    if (!(seconds >= SECONDS_MIN)) throw new Error(`--seconds is a number from ${SECONDS_MIN}`)
+    return runAttacks(names.filter(isAttack), seconds * 1_000)
   },
 }
 

@@ -1,5 +1,6 @@
 /** What hostile devices do, each for a given time. Attackers own some terminals, or none. */
 import { connect, type Socket } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
 import { connectPacket, lengthBytes, packet, PINGREQ, publishPacket, subscribePacket } from '../broker/raw-terminal.ts'
 import { SECRET, serialOf, statusPacket } from './fleet.ts'
 
@@ -22,7 +23,6 @@ type Attack = { readonly what: string; readonly run: (o: AttackOptions) => Promi
 
 const CHUNK = Buffer.alloc(64 * 1024, 'x')
 const ATTACKER_ADDRESS = '127.0.0.66'
-const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))
 
 /** The attackers' sockets, counted. */
 class Crowd {

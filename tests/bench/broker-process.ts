@@ -1,30 +1,14 @@
 /** This broker as a process of its own: the real `file:` journal in a folder on disk, terminals in memory or in a register. */
 import { Registry } from 'prom-client'
 import { startBroker } from '#broker/start'
-import type { TerminalRow, Terminals } from '#broker/terminal-rows'
 import { silentLog } from '#contract/log-events'
 import { openJournal } from '#storage/journal/journal'
 import { openRegister } from '#storage/register/register'
-import { hashTerminalSecret } from '#storage/register/secrets'
 import { answerQuestions } from './child-process.ts'
-import { liftOf, SECRET, serialOf } from './fleet.ts'
+import { memoryTerminals } from './fleet.ts'
 
 const [folder = '', terminalCount = '0', connectionsMax = '30000', registerUrl = '', mqttPort = '0'] =
   process.argv.slice(2)
-
-/** Terminals that never change. */
-async function memoryTerminals(count: number): Promise<Terminals> {
-  const secretHash = await hashTerminalSecret(SECRET)
-  const rows = new Map<string, TerminalRow>()
-  for (let number = 0; number < count; number += 1) {
-    const serial = serialOf(number)
-    rows.set(serial, { serial, lift: liftOf(number), boundAtMs: 0, revokedAtMs: null, secretHash, revision: 1 })
-  }
-  return {
-    bySerial: async (serial) => rows.get(serial),
-    changedAfter: async (revision) => ({ rows: revision === 0 ? [...rows.values()] : [], revision: 1 }),
-  }
-}
 
 const register = registerUrl === '' ? undefined : await openRegister(registerUrl, { log: silentLog })
 const journal = await openJournal(`file:${folder}`, { log: silentLog })
@@ -51,8 +35,7 @@ answerQuestions(
     globalThis.gc?.()
     return {
       port: Number(new URL(broker.mqttUrl).port),
-      ...broker.status(),
-      lastPosition: journal.status().lastPosition,
+      connectedCount: broker.status().connectedCount,
     }
   },
   async () => {

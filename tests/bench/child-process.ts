@@ -47,6 +47,12 @@ export class BenchProcess implements AsyncDisposable {
     return answer
   }
 
+  /** Ends it as a crash would; resolves when it is gone. */
+  async kill(): Promise<void> {
+    const exited = once(this.#child, 'exit')
+    if (this.#child.kill('SIGKILL')) await exited
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     const child = this.#child
     if (child.exitCode !== null || child.signalCode !== null) return

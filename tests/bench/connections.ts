@@ -1,5 +1,6 @@
 /** 20 000 connections on one machine, while some of the terminals speak. Descriptors per process bound each side. */
 import { parseArgs } from 'node:util'
+import { AsyncDisposables } from '../platform/disposables.ts'
 import { LOAD_CORE, residentBytes, startPinned, type BenchProcess } from './child-process.ts'
 import { startContender, type Contender } from './contenders.ts'
 import { print, short, table } from './figures.ts'
@@ -11,7 +12,7 @@ const CONNECTING_AT_ONCE = 100
 
 export const connections: Benchmark = {
   summary: 'holds 20 000 connections while honest terminals publish',
-  options: '[--brokers 2] [--each 10000] [--speaking 1000] [--rate 1000] [--seconds 20]',
+  options: '[--brokers 2] [--each 10000] [--speaking 1000] [--rate 1000] [--seconds 20] [--quick]',
   run: async (args) => {
     const { values } = parseArgs({
       args: [...args],
@@ -49,18 +50,6 @@ export const connections: Benchmark = {
 }
 
 type House = { contender: Contender; load: BenchProcess; connectS: number; idleBytes: number }
-
-/** Ends what was started, newest first. */
-class AsyncDisposables implements AsyncDisposable {
-  readonly #started: AsyncDisposable[] = []
-  add<Started extends AsyncDisposable>(started: Started): Started {
-    this.#started.push(started)
-    return started
-  }
-  async [Symbol.asyncDispose](): Promise<void> {
-    for (const started of this.#started.reverse()) await started[Symbol.asyncDispose]()
-  }
-}
 
 async function openHouse(all: AsyncDisposables, count: number): Promise<House> {
   const contender = all.add(await startContender('tiwang', { terminalCount: count }))

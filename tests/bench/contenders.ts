@@ -18,7 +18,7 @@ export type Contender = AsyncDisposable & {
 export type ContenderOptions = { readonly terminalCount: number; readonly profileFolder?: string | undefined }
 
 export const CONTENDERS: Readonly<Record<ContenderName, string>> = {
-  tiwang: 'this broker: acknowledged after fdatasync of the journal',
+  tiwang: 'this broker: acknowledged when the journal is on disk (O_DSYNC)',
   aedes: 'plain Aedes, nobody subscribes: everything is thrown away',
   'aedes+reader': 'plain Aedes with one QoS 1 subscriber that receives everything; nothing is kept on disk',
   mosquitto:

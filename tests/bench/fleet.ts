@@ -1,5 +1,7 @@
 /** The terminals of a benchmark: serials, lifts and topics by number, one secret, and what they say. */
+import type { TerminalRow, Terminals } from '#broker/terminal-rows'
 import type { LiftId, TerminalSerial } from '#contract/ids'
+import { hashTerminalSecret } from '#storage/register/secrets'
 import { connectPacket, publishPacket } from '../broker/raw-terminal.ts'
 
 export const SECRET = 'dGhlLXNlY3JldC1vZi1hLXRlcm1pbmFs'
@@ -22,3 +24,17 @@ export const connectBytes = (number: number, keepaliveS = 300): Buffer =>
 
 export const statusPacket = (number: number, id: number, seq = 48213): Buffer =>
   publishPacket({ topic: topicOf(number), payload: statusPayload(seq), id })
+
+/** The first so many terminals in memory; they never change. */
+export async function memoryTerminals(count: number): Promise<Terminals> {
+  const secretHash = await hashTerminalSecret(SECRET)
+  const rows = new Map<string, TerminalRow>()
+  for (let number = 0; number < count; number += 1) {
+    const serial = serialOf(number)
+    rows.set(serial, { serial, lift: liftOf(number), boundAtMs: 0, revokedAtMs: null, secretHash, revision: 1 })
+  }
+  return {
+    bySerial: async (serial) => rows.get(serial),
+    changedAfter: async (revision) => ({ rows: revision === 0 ? [...rows.values()] : [], revision: 1 }),
+  }
+}

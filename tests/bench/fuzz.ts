@@ -1,12 +1,13 @@
 /** `npm run bench -- fuzz`: mutated packets against a broker process, with a terminal beside them that must not notice. */
 import { parseArgs } from 'node:util'
+import { setTimeout as pause } from 'node:timers/promises'
 import { fuzzTerminal, runFuzzCases } from '../broker/fuzz-cases.ts'
 import { keyOf, Offers } from '../broker/mutated-packets.ts'
 import { openRaw, publishPacket } from '../broker/raw-terminal.ts'
 import { residentBytes } from './child-process.ts'
 import { connectBytes, liftOf, SECRET, serialOf, topicOf } from './fleet.ts'
 import { print, short } from './figures.ts'
-import { megabytes, pause, startGuardedBroker, watchMemory, type GuardedBroker } from './guarded-broker.ts'
+import { megabytes, startGuardedBroker, watchMemory, type GuardedBroker } from './guarded-broker.ts'
 import type { Benchmark } from './main.ts'
 
 const LANES = 24
@@ -19,7 +20,7 @@ const GROWTH_BYTES_MAX = 32e6
 
 export const fuzz: Benchmark = {
   summary: 'mutated packets: no crash, no hang, no growth, nothing invented in the journal',
-  options: '--packets 200000 --seed 1',
+  options: '[--packets 200000] [--seed 1]',
   run: async (args) => {
     const { values } = parseArgs({
       args: [...args],

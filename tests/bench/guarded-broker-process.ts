@@ -1,23 +1,15 @@
 /** This broker as a process of its own with the bounds that it ships with, telling what it refused and what it kept. */
 import { Registry } from 'prom-client'
 import { startBroker } from '#broker/start'
-import type { TerminalRow } from '#broker/terminal-rows'
 import { silentLog } from '#contract/log-events'
 import { PLATFORM_TOPIC } from '#contract/topics'
 import { openJournal } from '#storage/journal/journal'
-import { hashTerminalSecret } from '#storage/register/secrets'
 import { answerQuestions } from './child-process.ts'
-import { liftOf, SECRET, serialOf } from './fleet.ts'
+import { memoryTerminals } from './fleet.ts'
 
 /** `isFuzz`: terminals may sign in as often as they like, rightly and wrongly, so that every case is heard. */
 const [folder = '', terminalCount = '0', isFuzz = 'no'] = process.argv.slice(2)
 
-const secretHash = await hashTerminalSecret(SECRET)
-const rows = new Map<string, TerminalRow>()
-for (let number = 0; number < Number(terminalCount); number += 1) {
-  const serial = serialOf(number)
-  rows.set(serial, { serial, lift: liftOf(number), boundAtMs: 0, revokedAtMs: null, secretHash, revision: 1 })
-}
 const journal = await openJournal(`file:${folder}`, { log: silentLog })
 const metrics = new Registry()
 let faultCount = 0
@@ -25,10 +17,7 @@ const broker = await startBroker({
   host: '127.0.0.1',
   mqttPort: 0,
   journal,
-  terminals: {
-    bySerial: async (serial) => rows.get(serial),
-    changedAfter: async (revision) => ({ rows: revision === 0 ? [...rows.values()] : [], revision: 1 }),
-  },
+  terminals: await memoryTerminals(Number(terminalCount)),
   limits:
     isFuzz === 'yes'
       ? { connectsPerMinuteMax: 1e9, wrongSignInsPerMinuteMax: 1e9, wrongSignInsPerAddressMax: 1e9 }

@@ -63,4 +63,3 @@ export function watchMemory(pid: number): { maxBytes: () => number; stop: () => 
 }
 
 export const megabytes = (bytes: number): string => (bytes / 1e6).toFixed(0)
-export const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))

@@ -126,7 +126,7 @@ async function large(folder: string, count: number): Promise<boolean> {
 
 export const journal: Benchmark = {
   summary: 'the file: journal: durable records per second, opening at 10 million records, reading',
-  options: '[--records 10000000] [--seconds 5] [--folder (of the system)]',
+  options: '[--records 10000000] [--seconds 5] [--folder FOLDER]',
   async run(args) {
     const { values } = parseArgs({
       args: [...args],

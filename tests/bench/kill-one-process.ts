@@ -3,11 +3,12 @@ import { silentLog } from '#contract/log-events'
 import { readDeviceTopic } from '#contract/topics'
 import { openJournal } from '#storage/journal/journal'
 import { openTelemetryStore, type TelemetryStore } from '#storage/telemetry/telemetry-store'
+import { chanceOf } from '../chance.ts'
 import { freePort } from '../servers/free-port.ts'
 import { tempFolder } from '../servers/temp-folder.ts'
-import { startProcess } from '../platform/platform-process.ts'
+import { passwordOf, signIn, startProcess } from '../platform/platform-process.ts'
 import { readTerminals, type Credentials } from '../platform/terminals.ts'
-import { chanceOf, OrderWatch, type KillReport } from './kill-report.ts'
+import { OrderWatch, type KillReport } from './kill-report.ts'
 import { keyOf, StoreAndForward } from './store-and-forward.ts'
 import { print } from './figures.ts'
 
@@ -40,6 +41,7 @@ export async function killBrokerAlone({ rounds, seed }: Rounds): Promise<KillRep
     acknowledgedCount: acknowledged.size,
     lostCount: [...acknowledged].filter((key) => !watch.seen.has(key)).length,
     disorderCount: watch.disorderCount,
+    unseenCount: undefined,
     repeatCount: watch.repeatCount,
   }
 }
@@ -50,11 +52,13 @@ export async function killAllInOne({ rounds, seed }: Rounds): Promise<KillReport
   const startedAtMs = Date.now() - 60_000
   const parts = 'broker,ingest,api'
   const acknowledged = await killAgainAndAgain({ rounds, seed, folder: folder.path, parts })
-  {
+  const unseenCount = await (async () => {
     await using last = await startProcess({ PARTS: parts, DATA_DIR: folder.path, DEMO_LIFTS: String(LIFTS) })
     await untilIdle(last.apiUrl)
+    const unseen = await unseenLifts(last.apiUrl, folder.path, acknowledged)
     await last.kill('SIGTERM')
-  }
+    return unseen
+  })()
   await using store = await openTelemetryStore(`file:${folder.path}/telemetry`, { log: silentLog })
   const { stored, repeatCount } = await storedKeys(store, await readTerminals(folder.path), startedAtMs)
   return {
@@ -63,6 +67,7 @@ export async function killAllInOne({ rounds, seed }: Rounds): Promise<KillReport
     acknowledgedCount: acknowledged.size,
     lostCount: [...acknowledged].filter((key) => !stored.has(key)).length,
     disorderCount: undefined,
+    unseenCount,
     repeatCount,
   }
 }
@@ -103,6 +108,26 @@ async function killAgainAndAgain(o: Rounds & { folder: string; parts: string }):
 export function countOf(payload: Uint8Array): { boot: number; seq: number } {
   const { boot, seq } = JSON.parse(Buffer.from(payload).toString()) as { boot: number; seq: number } // our own
   return { boot, seq }
+}
+
+/** How many lifts are shown with another count than the last that was acknowledged to their terminal. */
+export async function unseenLifts(
+  apiUrl: string,
+  signInFolder: string,
+  acknowledged: Iterable<string>,
+): Promise<number> {
+  const newest = new Map<string, number>()
+  for (const key of acknowledged) {
+    const [lift = '', , seq = ''] = key.split(' ')
+    newest.set(lift, Math.max(newest.get(lift) ?? 0, Number(seq)))
+  }
+  const session = await signIn(apiUrl, 'operator', await passwordOf('operator', signInFolder))
+  let unseenCount = 0
+  for (const [lift, seq] of newest) {
+    const { live } = await session.get<{ live: { status: { seq: number } | null } }>(`/api/v1/lifts/${lift}`)
+    if ((live.status?.seq ?? 0) < seq) unseenCount += 1
+  }
+  return unseenCount
 }
 
 const PAGE = 50_000

@@ -1,4 +1,4 @@
-/** What the scenarios of sudden death report, and how they look at order and chance. */
+/** What the scenarios of sudden death report, and how they look at order. */
 
 /** What one scenario found. */
 export type KillReport = {
@@ -8,19 +8,10 @@ export type KillReport = {
   readonly lostCount: number
   /** First copies that came behind a later message of the same lift; undefined where the order cannot be seen. */
   readonly disorderCount: number | undefined
+  /** Lifts whose last acknowledged message detection has not seen at the end; undefined where nothing detects. */
+  readonly unseenCount: number | undefined
   /** Copies beyond the first: what terminals sent again because an acknowledgement did not reach them. */
   readonly repeatCount: number
-}
-
-/** Chance that gives the same sequence for the same seed (mulberry32). */
-export function chanceOf(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
 }
 
 /** Watches the order in which first copies lie. */

@@ -7,6 +7,7 @@ import { readDeviceTopic } from '#contract/topics'
 import { STREAM } from '#storage/journal/nats-stream'
 import { decodeRecord } from '#storage/journal/record-codec'
 import { openTelemetryStore } from '#storage/telemetry/telemetry-store'
+import { chanceOf } from '../chance.ts'
 import { freePort } from '../servers/free-port.ts'
 import { startInflux } from '../servers/influx.ts'
 import { natsCluster, type NatsCluster } from '../servers/nats.ts'
@@ -16,8 +17,8 @@ import { AsyncDisposables } from '../platform/disposables.ts'
 import { startProcess, type PlatformProcess } from '../platform/platform-process.ts'
 import { readTerminals } from '../platform/terminals.ts'
 import { print } from './figures.ts'
-import { countOf, storedKeys, untilIdle } from './kill-one-process.ts'
-import { chanceOf, OrderWatch, type KillReport } from './kill-report.ts'
+import { countOf, storedKeys, unseenLifts, untilIdle } from './kill-one-process.ts'
+import { OrderWatch, type KillReport } from './kill-report.ts'
 import { StoreAndForward } from './store-and-forward.ts'
 
 const LIFTS = 40
@@ -68,12 +69,14 @@ export async function killTown({ rounds, seed }: { rounds: number; seed: number 
   await using store = await openTelemetryStore(influx.storeUrl('tiwang'), { log: silentLog })
   const { stored } = await storedKeys(store, credentials, startedAtMs)
   const acknowledged = terminals.flatMap((terminal) => [...terminal.acknowledged])
+  const unseenCount = await unseenLifts(town.apiUrl, folder.path, acknowledged)
   return {
     name: 'town of several machines',
     killCount,
     acknowledgedCount: acknowledged.length,
     lostCount: acknowledged.filter((key) => !stored.has(key)).length,
     disorderCount: tail.watch.disorderCount,
+    unseenCount,
     repeatCount: tail.watch.repeatCount,
   }
 }
@@ -109,6 +112,10 @@ class Town implements AsyncDisposable {
   constructor(folder: string, environment: Readonly<Record<string, string>>) {
     this.#folder = folder
     this.#environment = environment
+  }
+
+  get apiUrl(): string {
+    return this.#processes.get('api-0')?.apiUrl ?? ''
   }
 
   async start(): Promise<void> {

@@ -16,7 +16,7 @@ const SHARES = { broker: 0.2, all: 0.15, power: 0.25, town: 0.4 } as const
 
 export const kills: Benchmark = {
   summary: 'kills processes and servers under load and counts what was lost',
-  options: '--rounds 200 --seed 1 --only broker|all|power|town',
+  options: '[--rounds 200] [--seed 1] [--only broker|all|power|town]',
   async run(args) {
     const { values } = parseArgs({
       args: [...args],
@@ -40,8 +40,15 @@ export const kills: Benchmark = {
     }
     if (reports.length === 0) throw new Error('--only is broker, all, power or town')
     print()
-    print(table(['scenario', 'kills', 'acknowledged', 'lost', 'out of order', 'repeats'], reports.map(rowOf)))
-    return reports.every(({ lostCount, disorderCount = 0 }) => lostCount === 0 && disorderCount === 0)
+    print(
+      table(
+        ['scenario', 'kills', 'acknowledged', 'lost', 'out of order', 'lifts unseen', 'repeats'],
+        reports.map(rowOf),
+      ),
+    )
+    return reports.every(
+      ({ lostCount, disorderCount = 0, unseenCount = 0 }) => lostCount + disorderCount + unseenCount === 0,
+    )
   },
 }
 
@@ -53,6 +60,7 @@ const rowOf = (report: KillReport | undefined): string[] =>
         String(report.killCount),
         String(report.acknowledgedCount),
         String(report.lostCount),
-        report.disorderCount === undefined ? 'not seen' : String(report.disorderCount),
+        String(report.disorderCount ?? '–'),
+        String(report.unseenCount ?? '–'),
         String(report.repeatCount),
       ]

@@ -1,5 +1,6 @@
 /** Publishing as fast as acknowledgements come, or at a given rate, and how long they take. */
 import type { Socket } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
 import { cpuSeconds } from './child-process.ts'
 import { statusPacket } from './fleet.ts'
 import { openConnections, openSubscriber, type ConnectQuestion } from './load-sockets.ts'
@@ -187,5 +188,3 @@ function startPace(publishers: readonly Publisher[], rate: number): { stop: () =
   step()
   return { stop: () => void (isStopped = true) }
 }
-
-const pause = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms))

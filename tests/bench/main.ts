@@ -1,5 +1,6 @@
 /** `npm run bench -- NAME`: the benchmarks. Each is a line in the table below. */
 import { attack } from './attack.ts'
+import { cleanUpAtEnd } from './clean-up.ts'
 import { connections } from './connections.ts'
 import { fuzz } from './fuzz.ts'
 import { intake } from './intake.ts'
@@ -39,11 +40,14 @@ async function main(): Promise<number> {
     process.stdout.write(help())
     return benchmark === undefined && name !== '--help' ? 2 : 0
   }
+  const cleanUp = cleanUpAtEnd()
   try {
     return (await benchmark.run(args)) ? 0 : 1
   } catch (error) {
     process.stderr.write(`${name}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
     return 1
+  } finally {
+    cleanUp()
   }
 }
 

@@ -32,14 +32,15 @@ export const reconnect: Benchmark = {
     await using folder = await tempFolder('bench-reconnect')
     const registerUrl = await postgres.newDatabase()
     await seed(registerUrl, count)
-    const args2 = [folder.path, '0', String(count + 1000), registerUrl, String(await freePort())]
-    const startBroker = () => startPinned('./broker-process.ts', { core: SERVER_CORE, args: args2 })
+    const port = await freePort()
+    const brokerArgs = [folder.path, '0', String(count + 1000), registerUrl, String(port)]
+    const startBroker = () => startPinned('./broker-process.ts', { core: SERVER_CORE, args: brokerArgs })
 
     await using load = startPinned('./returning-process.ts', { core: LOAD_CORE })
     const rows: string[][] = []
     let isMet = true
     const step = async (what: string, doing: 'come' | 'break'): Promise<void> => {
-      const answer = await load.ask<BackAnswer>({ do: doing, port: Number(args2[4]), count })
+      const answer = await load.ask<BackAnswer>({ do: doing, port, count })
       if (!(answer.backS <= BACK_S_MAX)) isMet = false
       rows.push([
         what,
@@ -81,20 +82,16 @@ async function withBroker(
   step: (what: string, doing: 'come' | 'break') => Promise<void>,
   journalFolder: string,
 ): Promise<{ acknowledgedCount: number; lostCount: number }> {
-  const first = startBroker()
-  try {
-    await first.ask({})
-    await step('first time, every secret is verified', 'come')
-    await step('all links break at once, the broker knows them', 'break')
-  } finally {
-    process.kill(first.pid, 'SIGKILL')
-    await first[Symbol.asyncDispose]()
-  }
+  await using first = startBroker()
+  await first.ask({})
+  await step('first time, every secret is verified', 'come')
+  await step('all links break at once, the broker knows them', 'break')
+  await first.kill()
   await using second = startBroker()
   await second.ask({})
   await step('the broker was killed and started again', 'come')
   const { acknowledged } = await load.ask<{ acknowledged: string[] }>({ do: 'finish' })
-  await second[Symbol.asyncDispose]()
+  await second[Symbol.asyncDispose]() // lets go of the journal
   return { acknowledgedCount: acknowledged.length, lostCount: await countLost(journalFolder, acknowledged) }
 }
 

@@ -88,7 +88,7 @@ export async function brokerUnderTest(
     timeouts?: Partial<BrokerTimeouts>
     mqttPort?: number
     /** What else the broker is given. */
-    more?: Partial<Pick<BrokerOptions, 'audit' | 'bus' | 'tls'>>
+    more?: Partial<Pick<BrokerOptions, 'audit' | 'bus' | 'tls' | 'log'>>
   } = {},
 ): Promise<UnderTest> {
   const folder = await tempFolder('broker')

@@ -43,6 +43,23 @@ export class Authority {
       notAfter: new Date(Date.now() + 400 * DAY_MS),
       keys,
       signingAlgorithm: KEYS,
+      extensions: [new BasicConstraintsExtension(true, 1, true)],
+    })
+    return new Authority(certificate, keys)
+  }
+
+  /** An authority whose certificate this one has issued. */
+  async foundBelow(name: string): Promise<Authority> {
+    const keys = await newKeys()
+    const certificate = await X509CertificateGenerator.create({
+      subject: `CN=${name}`,
+      issuer: this.certificate.subject,
+      serialNumber: '02',
+      notBefore: new Date(Date.now() - 400 * DAY_MS),
+      notAfter: new Date(Date.now() + 400 * DAY_MS),
+      publicKey: keys.publicKey,
+      signingKey: this.#keys.privateKey,
+      signingAlgorithm: KEYS,
       extensions: [new BasicConstraintsExtension(true, 0, true)],
     })
     return new Authority(certificate, keys)

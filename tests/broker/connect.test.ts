@@ -15,7 +15,7 @@ import {
   TerminalTable,
   type UnderTest,
 } from './broker-under-test.ts'
-import { connack, connectPacket, PINGREQ, publishPacket, subscribePacket } from './raw-terminal.ts'
+import { connack, connectPacket, PINGREQ, puback, publishPacket, subscribePacket } from './raw-terminal.ts'
 
 const good = { username: SERIAL, password: SECRET }
 let under: UnderTest
@@ -203,13 +203,17 @@ describe('a connected terminal', () => {
     ['reading rows in turn', { feedMs: NEVER_MS, recheckMs: 20 }],
   ])('by %s', (_line, timeouts) => {
     it.each([
-      ['revoked', { revokedAtMs: 5 }],
-      ['bound to another lift', { lift: 'lift-0009' as LiftId }],
-      ['bound to none', { lift: null }],
-      ['given a new secret', { secretHash: 'another' }],
-    ])('that is %s is cut without waiting for its next CONNECT', async (_what, change) => {
-      await using quick = await brokerUnderTest({ timeouts })
-      const terminal = await quick.admitted()
+      ['revoked', 'no', { revokedAtMs: 5 }],
+      ['bound to another lift', 'no', { lift: 'lift-0009' as LiftId }],
+      ['bound to none', 'no', { lift: null }],
+      ['given a new secret', 'its', { secretHash: 'another' }],
+    ])('that is %s is cut without waiting for its next CONNECT, with %s will', async (_what, whose, change) => {
+      const terminals = new TerminalTable().put(
+        await terminalRow(),
+        await terminalRow({ serial: 'TJ-0002' as TerminalSerial, lift: 'lift-0002' as LiftId }),
+      )
+      await using quick = await brokerUnderTest({ terminals, timeouts })
+      const terminal = await quick.admitted({ will: { topic: CONNECTION_TOPIC, payload: '{"gone":true}' } })
       const { askedCount, feedCount } = quick.terminals
       await eventually('the register was asked again', () => {
         const { terminals } = quick
@@ -219,6 +223,12 @@ describe('a connected terminal', () => {
       quick.terminals.put(await terminalRow(change))
       expect(await terminal.next()).toBeUndefined()
       expect(await quick.refusals()).toEqual({ 'admission.revoked': 1 })
+      await eventually('none is connected', () => quick.broker.status().connectedCount === 0)
+      const later = await quick.admitted({ username: 'TJ-0002' })
+      later.send(publishPacket({ topic: 'lifts/v1/lift-0002/status', payload: '{}', id: 3 }))
+      expect(await later.next()).toEqual(puback(3))
+      const topics = (await quick.records()).map(({ topic }) => topic)
+      expect(topics.filter((topic) => topic === CONNECTION_TOPIC)).toHaveLength(whose === 'its' ? 1 : 0)
     })
   })
 
@@ -352,6 +362,15 @@ describe('the doorway', () => {
       false,
       false,
     ])
+  })
+
+  it('counts all addresses of one IPv6 network as one', () => {
+    const doorway = new Doorway({ ...BROKER_LIMITS, connectionsPerAddressMax: 2 })
+    const places = [doorway.enter('2001:db8:1:2::1'), doorway.enter('2001:db8:1:2:ffff::2')]
+    expect(doorway.enter('2001:db8:1:2::3')).toBe('admission.fullAddress')
+    expect(typeof doorway.enter('2001:db8:1:3::1')).toBe('object')
+    for (const place of places) if (typeof place === 'object') place.leave()
+    expect(typeof doorway.enter('2001:db8:1:2::3')).toBe('object')
   })
 
   it('limits those who have not proved who they are: the oldest that said nothing gives way to a new one', () => {

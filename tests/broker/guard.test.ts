@@ -6,7 +6,7 @@ import { Aedes } from 'aedes'
 import { describe, expect, it } from 'vitest'
 import { guardClient, GUARDED_AEDES_VERSION } from '#broker/guard'
 import { BROKER_LIMITS } from '#broker/limits'
-import { refusalOf } from '#broker/start'
+import { refusalOf } from '#broker/clients'
 import { brokerUnderTest, SECRET, SERIAL } from './broker-under-test.ts'
 import { connectPacket, lengthBytes, pubackPacket, subscribePacket } from './raw-terminal.ts'
 
@@ -100,7 +100,7 @@ describe('an error of Aedes', () => {
     expect(refusalOf(Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' }))).toBeUndefined()
   })
 
-  it('that is an event of a name nobody listens to does not exist: `error` is heard', async () => {
+  it('is no refusal when the link was reset', async () => {
     await using under = await brokerUnderTest()
     const terminal = await under.admitted()
     terminal.socket.resetAndDestroy()

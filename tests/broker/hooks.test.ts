@@ -91,9 +91,10 @@ function contextOf(m: Moods, connection: Connection | undefined, isStopping: boo
       prove: () => actLater<Proven>(m.prove, accept(row), refuse('admission.badCredentials', 'wrong')),
       newest: () => actNow<Proven>(m.newest, accept(row), refuse('admission.badCredentials', 'changed')),
       remembers: () => actNow(m.remembers, false, true),
+      knows: () => true,
     },
     lockouts: {
-      isLockedOut: () => actNow(m.locked, false, true),
+      mayTry: () => actNow(m.locked, true, false),
       noteWrong: () => actNow(m.wrong, undefined, undefined),
     },
     connectRates: { take: () => actNow(m.rate, true, false) },

@@ -1,4 +1,5 @@
 /** Packets that are nearly right, the same for the same seed, and what of them a broker may rightly take. */
+import { chanceOf } from '../chance.ts'
 import {
   connectPacket,
   DISCONNECT,
@@ -17,17 +18,6 @@ export type FuzzCase = {
   readonly isAdmitted: boolean
   /** What is sent, in the pieces in which it is sent. */
   readonly chunks: readonly Buffer[]
-}
-
-/** Numbers from 0 to below 1, the same for the same seed (mulberry32). */
-export function chanceOf(seed: number): () => number {
-  let state = seed >>> 0
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state)
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
 }
 
 const ADMITTED_SHARE = 0.65

@@ -1,7 +1,12 @@
 import { createServer, type AddressInfo } from 'node:net'
 import mqtt from 'mqtt'
-import { describe, expect, it } from 'vitest'
+import { Registry } from 'prom-client'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import { BROKER_LIMITS } from '#broker/limits'
+import { brokerMetrics } from '#broker/metrics'
+import { openAdmission } from '#broker/open-admission'
 import type { LiftId, TerminalSerial } from '#contract/ids'
+import { silentLog } from '#contract/log-events'
 import {
   brokerUnderTest,
   CONNECTION_TOPIC,
@@ -15,7 +20,45 @@ import {
 } from './broker-under-test.ts'
 import { openRaw, publishPacket, puback } from './raw-terminal.ts'
 
+afterEach(() => void vi.useRealTimers())
+
 describe('starting', () => {
+  it.each([
+    ['is refused', true],
+    ['is stopped', false],
+  ])('of admission leaves no timer behind when it %s', async (_what, isRefused) => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] })
+    const registry = new Registry()
+    const opening = openAdmission({
+      terminals: new TerminalTable(),
+      audit: { add: async () => {} },
+      bus: {
+        publish: () => {},
+        subscribe: async () => {
+          if (isRefused) throw new Error('no bus')
+          return { [Symbol.asyncDispose]: async () => {} }
+        },
+      },
+      connections: () => [],
+      certificates: undefined,
+      refusals: { count: () => {} },
+      limits: BROKER_LIMITS,
+      timeouts: { lookupMs: 1_000, feedMs: 1_000, recheckMs: 1_000, stopMs: 1_000 },
+      metrics: brokerMetrics(registry),
+      registry,
+      log: silentLog,
+      nowMs: () => Date.now(),
+      onFault: () => {},
+    })
+    if (isRefused) await expect(opening).rejects.toThrow('no bus')
+    else {
+      const admission = await opening
+      expect(vi.getTimerCount()).toBeGreaterThan(0)
+      await admission.stop()
+    }
+    expect(vi.getTimerCount()).toBe(0)
+  })
+
   it('on a port that is in use is refused with the port and the setting', async () => {
     const holder = createServer()
     await new Promise<void>((resolve) => holder.listen(0, '127.0.0.1', resolve))

@@ -153,6 +153,34 @@ describe('the audit of takeovers', () => {
     await audit.stop(1_000)
   })
 
+  it('loses nothing when it stops in the middle of a round, and counts what the register does not take in time', async () => {
+    const written: string[] = []
+    const answers: (() => void)[] = []
+    const audit = new TakeoverAudit({
+      audit: {
+        add: ({ subject }) => {
+          written.push(subject)
+          return new Promise((resolve) => answers.push(resolve))
+        },
+      },
+      writeMs: 60_000,
+      elapsedMs: () => 0,
+      onFault: () => {},
+      roundMs: 1,
+    })
+    audit.note(takeover('TJ-1'))
+    await eventually('a round is under way', () => written.length === 1)
+    audit.note(takeover('TJ-2'))
+    audit.note(takeover('TJ-3'))
+    const stopped = audit.stop(500)
+    answers[0]?.()
+    await eventually('the rest is written', () => written.length === 2)
+    answers[1]?.()
+    await stopped // The third gets no answer.
+    expect(written).toEqual(['TJ-1', 'TJ-2', 'TJ-3'])
+    expect(audit.droppedCount).toBe(1)
+  })
+
   it('keeps what it cannot write, and writes all of it before the end', async () => {
     const { audit, world, counts } = audited()
     world.isAway = true

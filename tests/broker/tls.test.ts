@@ -1,9 +1,12 @@
+import { X509Certificate as IssuerCertificate } from 'node:crypto'
 import { connect as connectTcp } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { connect, type ConnectionOptions } from 'node:tls'
 import mqtt from 'mqtt'
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
+import { readRevocationsAside } from '#broker/lists-thread'
 import type { TerminalSerial } from '#contract/ids'
+import { silentLog } from '#contract/log-events'
 import { tempFolder } from '../servers/temp-folder.ts'
 import {
   brokerUnderTest,
@@ -158,6 +161,13 @@ describe('a terminal with a certificate', () => {
     expect(await under.refusals()).toEqual({ [refusal]: 1 })
   })
 
+  it('that the register does not know locks nobody out, however often it comes', async () => {
+    const unknown = await authority.issue('CN=TJ-9999')
+    for (let count = 0; count < 12; count += 1) expect(await answerTo(unknown)).toBe(4)
+    expect(await answerTo({}, { username: 'TJ-9999', password: 'guess' })).toBe(4)
+    expect(await under.refusals()).toEqual({ 'admission.badCredentials': 13 })
+  })
+
   it('stays when its secret changes, and falls when the register revokes it', async () => {
     const terminal = await admitted()
     under.terminals.put(await terminalRow({ secretHash: 'another' }))
@@ -167,6 +177,21 @@ describe('a terminal with a certificate', () => {
     expect(await terminal.next()).toEqual(PONG)
     under.terminals.put(await terminalRow({ revokedAtMs: 1 }))
     expect(await terminal.next()).toBeUndefined()
+  })
+})
+
+describe('an issuer that is no root', () => {
+  it('is enough by itself in the CA file, at the start and after a change, and its root alone lets nobody in', async () => {
+    const below = await authority.foundBelow('Issuing CA')
+    const issued = await below.issue(`CN=${SERIAL}`)
+    expect(await answerTo(issued)).toBe(5) // The root is in the file, its issuer is not.
+    const issuers = below.certificate.toString('pem')
+    await folder.write({ revocations: await below.list([]) })
+    await rewrite({ issuers }, 'taken')
+    expect(await answerTo(issued)).toBe(0)
+    expect(await answerTo(own)).toBe(5)
+    await using another = await brokerUnderTest({ more: { tls: { port: 0, files: folder.files } } })
+    expect(await answerTo({ ...issued, port: Number(new URL(another.broker.mqttTlsUrl ?? '').port) })).toBe(0)
   })
 })
 
@@ -257,6 +282,32 @@ describe('the revocation list', () => {
   })
 })
 
+describe('a file that somebody is writing', () => {
+  it('is not taken while its last block is cut short, and is taken when it is whole', async () => {
+    const next = await Authority.found('Next CA')
+    const pem = authority.certificate.toString('pem').trimEnd()
+    const more = next.certificate.toString('pem').trimEnd()
+    for (const length of [1, 5, 12, 40, more.length - 30, more.length - 1])
+      await rewrite({ issuers: `${pem}\n${more.slice(0, length)}` }, 'kept')
+    await rewrite({ issuers: `A comment - of the operator\n${pem}\n${more}\n` }, 'taken')
+
+    const list = (await authority.list([])).trimEnd()
+    const other = (await next.list([])).trimEnd()
+    for (const length of [1, 5, 12, 40, other.length - 1])
+      await rewrite({ revocations: `${list}\n${other.slice(0, length)}` }, 'kept')
+    await rewrite({ revocations: `${list}\n${other}` }, 'taken')
+
+    await rewrite({ certificate: `${server.cert}\n${more.slice(0, 60)}` }, 'kept')
+    await rewrite({ certificate: `${server.cert}\n${more}` }, 'taken')
+    expect(await answerTo(own)).toBe(0)
+  })
+
+  it('is not taken when it holds something else', async () => {
+    await rewrite({ issuers: `${authority.certificate.toString('pem')}\n${own.key}` }, 'kept')
+    await rewrite({ issuers: own.key }, 'kept')
+  })
+})
+
 describe('a long revocation list', () => {
   it('is read aside: terminals go on speaking meanwhile', async () => {
     const inside = await admitted()
@@ -264,19 +315,19 @@ describe('a long revocation list', () => {
       ...own,
       certificate: { serialNumber: (0x1000000000000000n + BigInt(number)).toString(16) },
     }))
-    const list = await authority.list([...many, own])
-    const before = await reloads('taken')
-    await folder.write({ revocations: list })
-    let answeredCount = 0
-    while ((await reloads('taken')) === before) {
-      inside.send(PINGREQ)
-      if ((await inside.next()) === undefined) break // The list names it: it falls with the reload.
-      answeredCount += 1
-      await sleep(250)
-    }
-    await eventually('the list is in force', async () => (await reloads('taken')) > before)
-    expect(answeredCount).toBeGreaterThan(2)
+    const authorityList = await authority.list([...many, own])
+    const issuer = new IssuerCertificate(authority.certificate.toString('pem'))
+    const ended: string[] = []
+    const reading = readRevocationsAside(Buffer.from(authorityList), [issuer]).then(() => void ended.push('read'))
+    inside.send(PINGREQ)
+    expect(await inside.next()).toEqual(PONG)
+    ended.push('answered')
+    await reading
+    // In one thread the answer would have to wait until all of the list is read.
+    expect(ended).toEqual(['answered', 'read'])
+    await rewrite({ revocations: authorityList }, 'taken')
     expect(await answerTo(own)).toBe(5)
+    expect(await inside.next()).toBeUndefined()
   })
 })
 
@@ -326,6 +377,48 @@ describe('a handshake', () => {
     opened.push(silent)
     expect(await silent.next()).toBeUndefined()
     await eventually('it is counted', async () => (await under.refusalCount('admission.timeout')) === 1)
+  })
+
+  it('takes from the time until the CONNECT, so that slow ones have no more of it than others', async () => {
+    const closed: string[] = []
+    const silentSocket = (name: string) => {
+      const socket = connectTcp(tlsPort(), '127.0.0.1')
+      opened.push(new RawTerminal(socket))
+      return {
+        socket,
+        done: new Promise<void>((resolve) => socket.once('close', () => resolve(void closed.push(name)))),
+      }
+    }
+    const slow = silentSocket('slow')
+    await sleep(700)
+    const later = silentSocket('later')
+    const tls = connect({ socket: slow.socket, servername: 'localhost', ca: authority.certificate.toString('pem') })
+    tls.on('error', () => {})
+    await new Promise((resolve) => tls.once('secureConnect', resolve))
+    await Promise.all([slow.done, later.done])
+    expect(closed).toEqual(['slow', 'later'])
+    await eventually('both are counted', async () => (await under.refusalCount('admission.timeout')) === 2)
+    expect(await under.refusals()).toEqual({ 'admission.timeout': 2 })
+  })
+
+  it('that fails is told with its address', async () => {
+    const addresses: unknown[] = []
+    await using heard = await brokerUnderTest({
+      more: {
+        tls: { port: 0, files: folder.files },
+        log: { ...silentLog, warn: (_event, fields) => void addresses.push(fields?.['address']) },
+      },
+      limits: { connectMs: 300 },
+    })
+    const port = Number(new URL(heard.broker.mqttTlsUrl ?? '').port)
+    const [silent, noisy] = [1, 2].map(() => new RawTerminal(connectTcp(port, '127.0.0.1')))
+    if (silent === undefined || noisy === undefined) throw new Error('two were opened')
+    opened.push(silent, noisy)
+    noisy.send(Buffer.from('GET / HTTP/1.1\r\n\r\n'))
+    expect([await noisy.next(), await silent.next()]).toEqual([undefined, undefined])
+    await eventually('both are told', () => addresses.length === 2)
+    expect(addresses).toEqual(['127.0.0.1', '127.0.0.1'])
+    expect(await heard.refusals()).toEqual({ 'admission.badHandshake': 1, 'admission.timeout': 1 })
   })
 
   it('counts as a half-open connection', async () => {

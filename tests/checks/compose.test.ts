@@ -8,7 +8,8 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { describe, expect, it } from 'vitest'
 import { parse } from 'yaml'
-import { PARTS, SETTINGS, readSettings, type SettingName } from '#contract/settings'
+import { LIMIT_SETTINGS } from '#broker/limits'
+import { PARTS, SETTINGS, readSettings, type Part, type SettingName } from '#contract/settings'
 import { tempFolder } from '../servers/temp-folder.ts'
 import { ROOT, readText } from './files.ts'
 
@@ -45,6 +46,24 @@ const variables = [...text.matchAll(/\$\{([A-Z_]+)(:-|:\?)?([^}]*)\}/g)].map(
 )
 const secrets = new Set([...example.matchAll(/^([A-Z_]+)=$/gm)].map(([, name = '']) => name))
 const isSetting = (name: string): name is SettingName => Object.hasOwn(SETTINGS, name)
+
+/** Fixed by the compose file itself: stores, folders and ports of the containers, and what only embedded stores read. */
+const FIXED = new Set<SettingName>([
+  ...(['PARTS', 'DATA_DIR', 'JOURNAL_URL', 'BUS_URL', 'REGISTER_URL', 'TELEMETRY_URL'] as const),
+  ...(['JOURNAL_RESERVE_BYTES', 'JOURNAL_SEGMENT_HOURS'] as const),
+  ...(['HOST', 'HTTP_PORT', 'MQTT_PORT', 'MQTT_TLS_PORT'] as const),
+  ...(['DEMO_CREDENTIALS', 'SIGN_INS_FILE', 'SIMULATOR_BROKER_URL'] as const),
+])
+const READ_BY: Readonly<Record<Part, readonly SettingName[]>> = {
+  broker: [
+    ...(['JOURNAL_BYTES_MAX', 'LOG_LEVEL', 'MQTT_TLS_CERT_FILE', 'MQTT_TLS_KEY_FILE'] as const),
+    ...(['MQTT_TLS_CA_FILE', 'MQTT_TLS_CRL_FILE'] as const),
+    ...Object.values(LIMIT_SETTINGS),
+  ],
+  ingest: ['JOURNAL_BYTES_MAX', 'LOG_LEVEL'],
+  api: ['LOG_LEVEL', 'MQTT_TLS_CERT_FILE', 'ALARMS_MQTT_PORT', 'PUBLIC_ORIGIN', 'DEMO_LIFTS', 'DEMO_SEED'],
+  simulator: ['LOG_LEVEL', 'DEMO_LIFTS', 'DEMO_SEED', 'SIMULATOR_SPEED', 'SIMULATOR_FAULT_MINUTES'],
+}
 
 /** What compose puts in for the variables when `.env` holds nothing but secrets. */
 const fillIn = (value: string | number) =>
@@ -116,6 +135,16 @@ describe('docker-compose.yml', () => {
     }
     for (const { name, how, rest } of variables)
       if (how === ':-') expect(rest, name).toBe(isSetting(name) ? SETTINGS[name].default : 'a setting')
+  })
+
+  it('passes every setting to the parts that read it, so that what stands in .env has an effect', () => {
+    for (const [part, names] of Object.entries(READ_BY))
+      for (const name of names) {
+        const value = compose.services[part]?.environment?.[name]
+        if (FIXED.has(name)) expect(String(value ?? ''), `${part} ${name}`).not.toContain(`\${${name}`)
+        else expect(value, `${part} ${name}`).toBe(`\${${name}:-${SETTINGS[name].default}}`)
+      }
+    expect([...new Set([...Object.values(READ_BY).flat(), ...FIXED])].sort()).toEqual(Object.keys(SETTINGS).sort())
   })
 
   it('puts the parts that share facts on the same stores, and the simulator on none', () => {

@@ -33,7 +33,13 @@ describe('ingest on a real journal, register and telemetry store', () => {
   let nowMs: number
 
   /** With the clock of the test: ingest sees the time that the test sets. */
-  const start = async (o: { register?: Register; telemetry?: Pick<TelemetryStore, 'append'> } = {}): Promise<Ingest> =>
+  const start = async (
+    o: {
+      register?: Register
+      telemetry?: Pick<TelemetryStore, 'append'>
+      journal?: Pick<Journal, 'reader' | 'status' | 'shareCount'>
+    } = {},
+  ): Promise<Ingest> =>
     startIngest({
       journal,
       register,
@@ -237,6 +243,87 @@ describe('ingest on a real journal, register and telemetry store', () => {
     expect(await openAlarms()).toMatchObject([{ state: 'unacknowledged', raiseCount: 1 }])
     await status(4, { doorClosed: false })
     await eventually(openAlarms, ([found]) => found?.state === 'returned-unacknowledged', 3_000)
+  })
+
+  it('raises the next entrapment when the replay has ended the one that stood open at the start', async () => {
+    await status(1, trapped)
+    nowMs += 16_000
+    await status(2, trapped)
+    await eventually(openAlarms, (alarms) => alarms.length === 1, 3_000)
+    await ingest[Symbol.asyncDispose]()
+    nowMs += 10_000
+    await status(3, { doorClosed: false }) // they get out while nobody looks
+    ingest = await start()
+    await eventually(openAlarms, ([found]) => found?.state === 'returned-unacknowledged', 3_000)
+    nowMs += 10_000
+    await status(4, trapped)
+    await seen(4)
+    nowMs += 16_000
+    await eventually(openAlarms, ([found]) => found?.raiseCount === 2, 3_000)
+  })
+
+  it('raises terminal offline anew when the replay has ended the one that stood open at the start', async () => {
+    await status(1)
+    await seen(1)
+    await pass(300_000)
+    await eventually(openAlarms, (alarms) => alarms.length === 1, 3_000)
+    await ingest[Symbol.asyncDispose]()
+    nowMs += 10_000
+    await status(2)
+    ingest = await start()
+    await eventually(openAlarms, ([found]) => found?.state === 'returned-unacknowledged', 3_000)
+    await pass(320_000)
+    await eventually(openAlarms, ([found]) => found?.raiseCount === 2, 3_000)
+  })
+
+  it('ends its work soon although the telemetry store hangs', async () => {
+    await ingest[Symbol.asyncDispose]()
+    let appendCount = 0
+    const hanging: Pick<TelemetryStore, 'append'> = {
+      append: () => {
+        appendCount += 1
+        return new Promise(() => {})
+      },
+    }
+    ingest = await start({ telemetry: hanging })
+    const position = await status(1)
+    await eventually(
+      async () => appendCount,
+      (count) => count === 1,
+      3_000,
+    )
+    await ingest[Symbol.asyncDispose]() // an append may take half a minute before it counts as away: longer than a test may
+    expect(journal.status().committed.telemetry).toBeLessThan(position)
+  })
+
+  it('does not take a journal that keeps no commit for a register that is away', async () => {
+    await ingest[Symbol.asyncDispose]()
+    const forgetful: Pick<Journal, 'reader' | 'status' | 'shareCount'> = {
+      shareCount: 1,
+      status: () => journal.status(),
+      reader: async (...o) => {
+        const reader = await journal.reader(...o)
+        return {
+          read: (how) => reader.read(how),
+          unread: () => reader.unread(),
+          commit: () => Promise.reject(new Error('the journal is away')),
+          [Symbol.asyncDispose]: () => reader[Symbol.asyncDispose](),
+        }
+      },
+    }
+    const missing = new Set<string>()
+    await bus.subscribe('health', ({ degraded }) => degraded.forEach(({ part }) => missing.add(part)))
+    ingest = await start({ journal: forgetful })
+    const position = await status(1)
+    await seen(1)
+    nowMs += 3_000
+    await eventually(
+      async () => [...missing],
+      (parts) => parts.includes('journal'),
+      3_000,
+    )
+    expect([...missing]).not.toContain('register')
+    expect(await register.liveStates.load()).toMatchObject({ position })
   })
 
   it('tells viewers at once while the register hangs', async () => {

@@ -32,6 +32,13 @@ describe('terminal offline', () => {
     expect(nextHeard(heard, lift, T0 + MINUTE).changes).toEqual([])
   })
 
+  it('does not return with a word of before the silence that is read again', () => {
+    const { memory } = tickOffline(heard, lift, T0 + 5 * MINUTE, T0)
+    const again = nextHeard(memory, lift, T0 - 20_000)
+    expect(again.changes).toEqual([])
+    expect(nextHeard(again.memory, lift, T0 + 9 * MINUTE).changes).toMatchObject([{ event: 'return', onsetAtMs: T0 }])
+  })
+
   it('does not count the time in which the platform could not hear', () => {
     const restartedAtMs = T0 + 60 * MINUTE
     expect(tickOffline(heard, lift, restartedAtMs + 4 * MINUTE, restartedAtMs).changes).toEqual([])

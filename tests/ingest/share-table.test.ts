@@ -80,6 +80,17 @@ describe('the table of shares', () => {
     expect(countOf(after, 'a')).toBe(8)
   })
 
+  it('lets one that rests keep what it works, and take nothing', () => {
+    const before = settled(empty, ['a', 'b'])
+    const left = beat(before, 'b', { isLeaving: true })
+    const rested = nextTable(left, {
+      ...{ me: 'a', shareCount: SHARE_COUNT, silent: nobody, given: new Set<number>() },
+      ...{ isLeaving: false, isResting: true },
+    })
+    expect(countOf(rested, 'a')).toBe(8)
+    expect(countOf(beat(rested, 'a'), 'a')).toBe(SHARE_COUNT)
+  })
+
   it('frees everything that a leaving worker held', () => {
     const after = beat(settled(empty, ['a', 'b']), 'a', { isLeaving: true })
     expect(after.workers.map(({ worker }) => worker)).toEqual(['b'])

@@ -1,6 +1,7 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFile, mkdir, open, readdir, readFile, rm, stat, truncate, writeFile } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { copyFile, mkdir, open, readdir, readFile, readlink, rm, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
@@ -28,6 +29,18 @@ async function flipByte(path: string, offset: number): Promise<void> {
 async function allOf(journal: Journal): Promise<string[]> {
   await using reader = await journal.reader('detect', { after: 0 })
   return (await readAll(reader, { waitMs: 50 })).map(textOf)
+}
+
+/** With which flags this process has files open whose names end so. */
+async function flagsOfOpen(ending: string): Promise<number[]> {
+  const flags: number[] = []
+  for (const descriptor of await readdir('/proc/self/fd')) {
+    const path = await readlink(`/proc/self/fd/${descriptor}`).catch(() => '')
+    if (!path.endsWith(ending)) continue
+    const text = /^flags:\s*(\d+)/m.exec(await readFile(`/proc/self/fdinfo/${descriptor}`, 'utf8'))?.[1]
+    flags.push(Number.parseInt(text ?? '', 8))
+  }
+  return flags
 }
 
 describe('file journal', () => {
@@ -424,6 +437,16 @@ describe('file journal', () => {
     await rm(folder, { recursive: true })
     await using journal = await openAt({ nowMs: () => 1_795_190_400_001 })
     expect(await append(journal, 'new')).toBeGreaterThan(before)
+  })
+
+  it('writes so that what a write has returned for is on disk, in a new segment and in one that was there', async () => {
+    for (const text of ['new', 'again']) {
+      await using journal = await openAt()
+      await append(journal, text)
+      const flags = await flagsOfOpen('.journal2')
+      expect(flags).toHaveLength(1)
+      for (const each of flags) expect(each & constants.O_DSYNC).toBe(constants.O_DSYNC)
+    }
   })
 
   it('hides no new record behind a position that a consumer remembers of lost ones', async () => {

@@ -151,7 +151,6 @@ describe('file journal under faults', { timeout: 120_000 }, () => {
   })
 
   for (const [what, injection, errorCode] of [
-    ['a sync fails', 'fdatasync:error=EIO:when=4..6', 'EIO'],
     ['a write fails', 'pwrite64:error=EIO:when=6..8', 'EIO'],
     ['the disk turned read-only', 'pwrite64:error=EROFS:when=6..9', 'EROFS'],
     ['the quota of the user is used up', 'pwrite64:error=EDQUOT:when=6..9', '-122'],
@@ -183,7 +182,7 @@ describe('file journal under faults', { timeout: 120_000 }, () => {
     })
 
   it('says that the disk does not answer, refuses what comes meanwhile, and acknowledges late what the disk took late', async () => {
-    await using child = withFaults('fdatasync:delay_enter=3000000:when=3')
+    await using child = withFaults('pwrite64:delay_enter=3000000:when=5')
     await openOn(child, { reserveBytes: 0, answerMsMax: 200 })
     expect(await taken(child, ['one'])).toHaveLength(1)
     expect(await taken(child, ['two'])).toHaveLength(1)
@@ -203,7 +202,7 @@ describe('file journal under faults', { timeout: 120_000 }, () => {
   })
 
   it('keeps the position of a consumer whose sync failed, and moves it with the next commit', async () => {
-    await using child = withFaults('fdatasync:error=EIO:when=3')
+    await using child = withFaults('fdatasync:error=EIO:when=1')
     await openOn(child, { reserveBytes: 0 })
     const [one] = await taken(child, ['one'])
     const [two] = await taken(child, ['two'])
