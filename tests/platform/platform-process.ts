@@ -74,7 +74,7 @@ export async function startProcess(
     child.kill('SIGKILL')
     throw error
   }
-  const urlAfter = (label: string): string => new RegExp(`${label}\\s+(\\S+)`).exec(output)?.[1] ?? ''
+  const urlAfter = (label: string): string => new RegExp(`^ *${label} +(\\S+://\\S+)`, 'm').exec(told)?.[1] ?? ''
   return {
     child,
     apiUrl: urlAfter('网页 view'),
