@@ -1,18 +1,21 @@
 /**
  * The newest durable records, as they were written: a consumer that is up to date never reads the disk. Bounded; what falls
- * out is on disk.
+ * out is on disk. They lie in one ring that is written over again and again: copies of each batch would live just long enough
+ * to make the process collect its old garbage every second, and stand still for it.
  */
 import { MARK_BYTES } from './frames.ts'
 import type { JournalRecord } from './journal.ts'
 import { claimedBytes, decodeRecord, positionAt } from './record-codec.ts'
 import type { Segment } from './segment-file.ts'
 
-const RECENT_BYTES_MAX = 16 * 1024 * 1024
-const RECENT_BLOCKS_MAX = 16 * 1024
+const RING_BYTES = 16 * 1024 * 1024
+const BLOCKS_MAX = 16 * 1024
 
 /** One batch, and where it lies on disk. */
 type Block = {
+  /** A part of the ring. */
   readonly bytes: Buffer
+  readonly ringAt: number
   readonly lastPosition: number
   readonly segment: Segment
   readonly offset: number
@@ -26,8 +29,11 @@ export type RecentRead = {
 }
 
 export class RecentRecords {
+  readonly #ring = Buffer.allocUnsafeSlow(RING_BYTES)
+  /** Where the next batch goes, unless it does not fit before the end. */
+  #ringAt = 0
+  /** Oldest first. */
   #blocks: Block[] = []
-  #bytes = 0
   #after: number
 
   /** Nothing up to `after` is here. */
@@ -40,14 +46,24 @@ export class RecentRecords {
     return position >= this.#after
   }
 
-  /** Takes a copy: the bytes belong to the caller, who uses them again. */
-  add(bytes: Buffer, lastPosition: number, place: { segment: Segment; offset: number }): void {
-    this.#blocks.push({ bytes: Buffer.from(bytes), lastPosition, segment: place.segment, offset: place.offset })
-    this.#bytes += bytes.length
-    while (this.#bytes > RECENT_BYTES_MAX || this.#blocks.length > RECENT_BLOCKS_MAX) {
-      const oldest = this.#blocks.shift()
-      if (oldest === undefined) return
-      this.#bytes -= oldest.bytes.length
+  /** Takes a copy: the bytes belong to the caller, who uses them again. A batch is far smaller than the ring. */
+  add(batch: Buffer, lastPosition: number, place: { segment: Segment; offset: number }): void {
+    if (this.#ringAt + batch.length > RING_BYTES) {
+      this.#dropWhile(({ ringAt }) => ringAt >= this.#ringAt)
+      this.#ringAt = 0
+    }
+    const from = this.#ringAt
+    const end = from + batch.length
+    this.#dropWhile(({ ringAt }) => (ringAt >= from && ringAt < end) || this.#blocks.length >= BLOCKS_MAX)
+    batch.copy(this.#ring, from)
+    this.#ringAt = end
+    const { segment, offset } = place
+    this.#blocks.push({ bytes: this.#ring.subarray(from, end), ringAt: from, lastPosition, segment, offset })
+  }
+
+  #dropWhile(isInTheWay: (oldest: Block) => boolean): void {
+    for (let oldest = this.#blocks[0]; oldest !== undefined && isInTheWay(oldest); oldest = this.#blocks[0]) {
+      this.#blocks.shift()
       this.#after = oldest.lastPosition
     }
   }
@@ -68,7 +84,7 @@ export class RecentRecords {
         at = 0
       }
       const recordAt = at + MARK_BYTES
-      if (positionAt(block.bytes, recordAt) > after) records.push(decodeRecord(block.bytes, recordAt))
+      if (positionAt(block.bytes, recordAt) > after) records.push(copyOf(decodeRecord(block.bytes, recordAt)))
       at = recordAt + (claimedBytes(block.bytes, recordAt, block.bytes.length) ?? block.bytes.length)
     }
     return last === undefined ? undefined : { records, segment: last.segment, offset: last.offset + at }
@@ -85,3 +101,6 @@ export class RecentRecords {
     return low
   }
 }
+
+/** The ring is written over; the record belongs to whoever reads it. */
+const copyOf = (record: JournalRecord): JournalRecord => ({ ...record, payload: Buffer.from(record.payload) })
