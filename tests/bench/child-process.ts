@@ -29,7 +29,8 @@ export class BenchProcess implements AsyncDisposable {
   async ask<Answer>(question: object): Promise<Answer> {
     const answer = new Promise<Answer>((resolve, reject) => {
       const timer = setTimeout(() => settle(() => reject(new Error(`${this.#name} gave no answer`))), ANSWER_MS_MAX)
-      const onExit = (code: number | null) => settle(() => reject(new Error(`${this.#name} ended with ${code}`)))
+      const onExit = (code: number | null) =>
+        settle(() => reject(new Error(`${this.#name} ended with ${code ?? this.#child.signalCode}`)))
       const onMessage = (message: { error?: string }) =>
         settle(() => {
           if (message.error === undefined)
