@@ -40,7 +40,7 @@ export type Restored = {
 export interface ShareWork extends AsyncDisposable {
   readonly held: HeldShare
   readonly fleet: Fleet
-  /** Records that are not read, or not taken by the store behind, of each reader. */
+  /** Records that are not read, or not taken by the store behind, of each reader; NaN while the journal has not said how many. */
   lag(): { readonly detect: number; readonly telemetry: number }
   /** Rejects when the journal cannot be read. */
   readonly failed: Promise<never>
@@ -109,8 +109,8 @@ export async function startShareWork(o: ShareWorkOptions, restored: Restored): P
     fleet,
     failed,
     lag: () => ({
-      detect: (detectReader.unread()?.count ?? 0) + unsettled.detect,
-      telemetry: (telemetryReader.unread()?.count ?? 0) + unsettled.telemetry,
+      detect: (detectReader.unread()?.count ?? NaN) + unsettled.detect,
+      telemetry: (telemetryReader.unread()?.count ?? NaN) + unsettled.telemetry,
     }),
     async [Symbol.asyncDispose]() {
       stopping.abort()
