@@ -1,4 +1,5 @@
 /** Asks the parts of this process whether they can be used. For the health of the API and for a process without it. */
+import { answerWithin } from '#storage/within'
 
 /** A check that takes longer counts as failed. */
 export const CHECK_MS_MAX = 2_000
@@ -10,25 +11,12 @@ export type PartCheck = { readonly part: string; readonly check: () => Promise<v
 export async function failingParts(checks: readonly PartCheck[]): Promise<{ part: string; reason: string }[]> {
   const results = await Promise.all(
     checks.map(async ({ part, check }) => {
-      const reason = await withinMs(check, CHECK_MS_MAX)
+      const answer = answerWithin(CHECK_MS_MAX, Promise.resolve().then(check))
+      const reason = await answer.then(() => undefined, reasonOf)
       return reason === undefined ? undefined : { part, reason }
     }),
   )
   return results.filter((row) => row !== undefined)
-}
-
-async function withinMs(check: () => Promise<void>, msMax: number): Promise<string | undefined> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<string>((resolve) => {
-    timer = setTimeout(() => resolve(`no answer within ${msMax} ms`), msMax)
-  })
-  try {
-    return await Promise.race([late, check().then(() => undefined, reasonOf)])
-  } catch (error) {
-    return reasonOf(error)
-  } finally {
-    clearTimeout(timer)
-  }
 }
 
 /** The reason for people, without credentials that a driver may have put into its message. */

@@ -2,7 +2,7 @@
  * Follows the terminals of the register by their revision: a revocation, a rebinding or a new secret is known here within
  * one round, whichever process made it. While the register is away nothing changes; what was missed comes afterwards.
  */
-import { answerWithin } from './answer-within.ts'
+import { answerWithin } from '#storage/within'
 import type { TerminalRow, TerminalRows, Terminals } from './terminal-rows.ts'
 
 /** Rows of one answer; between two answers the other work of the process goes on. */

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream'
 import type { Result } from '#contract/errors'
 import type { AdmittedTerminal, Claim } from './admission.ts'
 import type { ShownCertificate } from './certificates.ts'
-import type { Place } from './doorway.ts'
+import type { Place } from '#contract/places'
 import type { Guard } from './guard.ts'
 import type { BrokerLimits } from './limits.ts'
 

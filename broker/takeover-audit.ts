@@ -2,7 +2,7 @@
 import type { TerminalSerial } from '#contract/ids'
 import { RecentMap } from '#contract/recent-map'
 import type { Register } from '#storage/register/register'
-import { answerWithin } from './answer-within.ts'
+import { answerWithin } from '#storage/within'
 
 /** Time between two lines about one terminal, ms. */
 const LINE_EVERY_MS = 60_000

@@ -6,8 +6,8 @@ import { accept, refuse, type AdmissionRefusal, type Result } from '#contract/er
 import type { TerminalSerial } from '#contract/ids'
 import type { Log } from '#contract/log-events'
 import type { KnownTerminal, Register } from '#storage/register/register'
-import { answerWithin } from './answer-within.ts'
 import { RecentMap } from '#contract/recent-map'
+import { answerWithin } from '#storage/within'
 
 /** The part of the register that the broker asks. */
 export type Terminals = Pick<Register['terminals'], 'bySerial' | 'changedAfter'>

@@ -20,7 +20,7 @@ import {
   type ShownCertificate,
 } from './certificates.ts'
 import type { Connection } from './connection.ts'
-import type { Place } from './doorway.ts'
+import type { Place } from '#contract/places'
 import type { TlsMetrics } from './metrics.ts'
 import type { Refusals } from './refusals.ts'
 import { cut } from './stands.ts'

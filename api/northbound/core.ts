@@ -6,9 +6,9 @@ import type { OrganisationId } from '#contract/ids'
 import type { Log } from '#contract/log-events'
 import type { Bus } from '#storage/bus/bus'
 import type { AppliedAlarm, Register } from '#storage/register/register'
+import { waitAtMost } from '#storage/within'
 import type { Fleet } from '../fleet.ts'
 import type { Passwords } from '../passwords.ts'
-import { within } from '../within.ts'
 import { alarmMessage, type AlarmMessage } from './alarm-messages.ts'
 import { listenToClients } from './client-events.ts'
 import type { SubscriberCounts } from './counts.ts'
@@ -99,7 +99,7 @@ export async function openCore(o: CoreOptions): Promise<Core> {
       const closed = open.map((conn) => new Promise<void>((resolve) => conn.once('close', () => resolve())))
       const aedesClosed = new Promise<void>((resolve) => aedes.close(() => resolve()))
       for (const conn of open) conn.destroy()
-      await within(STOP_MS_MAX, Promise.all([aedesClosed, told, openAlarms.settled(), ...closed]))
+      await waitAtMost(STOP_MS_MAX, Promise.all([aedesClosed, told, openAlarms.settled(), ...closed]))
     },
   }
 }

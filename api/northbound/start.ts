@@ -6,7 +6,7 @@
 import { createServer, type AddressInfo, type Server } from 'node:net'
 import type { Registry } from 'prom-client'
 import { bindHostOf, listenRefusal, urlHostOf } from '#contract/listening'
-import { within } from '../within.ts'
+import { waitAtMost } from '#storage/within'
 import { openCore, STOP_MS_MAX, type CoreOptions } from './core.ts'
 import { subscriberCounts } from './counts.ts'
 import { SUBSCRIBER_LIMITS, type SubscriberLimits } from './limits.ts'
@@ -49,7 +49,7 @@ export async function startNorthbound(o: NorthboundOptions): Promise<Northbound>
   const stop = async (): Promise<void> => {
     const closed = new Promise<void>((resolve) => server.close(() => resolve()))
     await core.close()
-    await within(STOP_MS_MAX, closed)
+    await waitAtMost(STOP_MS_MAX, closed)
   }
   let stopped: Promise<void> | undefined
   return {

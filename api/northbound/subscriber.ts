@@ -9,7 +9,7 @@ import type { OrganisationId } from '#contract/ids'
 import { inScope, scopeOf, type LiftScope, type User } from '#contract/register'
 import { alarmFilterMatches } from '#contract/topics'
 import type { AlarmMessage } from './alarm-messages.ts'
-import type { Place } from './doorway.ts'
+import type { Place } from '#contract/places'
 import type { SubscriberLimits } from './limits.ts'
 
 /** Who proved to be there, and the hash that the proof stands on. */

@@ -38,16 +38,3 @@ export function kyselyOn(sessions: Sessions): Kysely<Tables> {
     plugins: [new CamelCasePlugin({ maintainNestedObjectKeys: true })],
   })
 }
-
-/** Rejects after `ms` when the question has not been answered by then. The question itself goes on. */
-export async function withinMs<T>(ms: number, question: Promise<T>, late: () => Error): Promise<T> {
-  let timer: NodeJS.Timeout | undefined
-  const tooLate = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(late()), ms)
-  })
-  try {
-    return await Promise.race([question, tooLate])
-  } finally {
-    clearTimeout(timer)
-  }
-}

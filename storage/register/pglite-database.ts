@@ -6,7 +6,8 @@ import { PGlite } from '@electric-sql/pglite'
 import { CompiledQuery, sql, type Kysely } from 'kysely'
 import type { Log } from '#contract/log-events'
 import { lockFolder } from '#storage/folder-lock'
-import { kyselyOn, withinMs, type Database, type Session, type Sessions } from './database.ts'
+import { answerWithin } from '#storage/within'
+import { kyselyOn, type Database, type Session, type Sessions } from './database.ts'
 import { migrate } from './migrate.ts'
 import { DURABLE_START_PARAMS, DurableFolder, type SyncFile } from './pglite-durability.ts'
 import { databaseFolder, readTemplate } from './pglite-folder.ts'
@@ -78,7 +79,7 @@ async function databaseOn(open: () => Promise<PGlite>, options: PgliteOptions): 
     async check() {
       const question = sql`select 1`.execute(kysely)
       question.catch(() => {}) // answered too late for the one who asked
-      await withinMs(CHECK_MS_MAX, question, () => new RegisterAwayError(`no answer within ${CHECK_MS_MAX} ms`))
+      await answerWithin(CHECK_MS_MAX, question, () => new RegisterAwayError(`no answer within ${CHECK_MS_MAX} ms`))
     },
     async [Symbol.asyncDispose]() {
       await upkeep[Symbol.asyncDispose]()

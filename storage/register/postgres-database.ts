@@ -2,7 +2,8 @@
 import { Pool, types, type PoolClient, type PoolConfig } from 'pg'
 import { sql } from 'kysely'
 import type { Log } from '#contract/log-events'
-import { kyselyOn, withinMs, type Database, type Session, type Sessions } from './database.ts'
+import { answerWithin } from '#storage/within'
+import { kyselyOn, type Database, type Session, type Sessions } from './database.ts'
 import { migrate } from './migrate.ts'
 import { RegisterAwayError, asRegisterError, sqlStateOf } from './register-away.ts'
 
@@ -42,7 +43,7 @@ export async function openPostgresDatabase(
     async check() {
       const question = sql`select 1`.execute(kysely)
       question.catch(() => {}) // answered too late for the one who asked
-      await withinMs(CHECK_MS_MAX, question, () => new RegisterAwayError(`no answer within ${CHECK_MS_MAX} ms`))
+      await answerWithin(CHECK_MS_MAX, question, () => new RegisterAwayError(`no answer within ${CHECK_MS_MAX} ms`))
     },
     [Symbol.asyncDispose]: () => kysely.destroy(),
   }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { Doorway, type Place } from '#api/northbound/doorway'
+import { Doorway } from '#api/northbound/doorway'
 import { SUBSCRIBER_LIMITS } from '#api/northbound/limits'
+import type { Place } from '#contract/places'
 
 const LIMITS = { ...SUBSCRIBER_LIMITS, connectionsMax: 4, halfOpenMax: 3, halfOpenPerAddressMax: 2 }
 const houseOf = () => {

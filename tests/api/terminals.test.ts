@@ -307,7 +307,8 @@ describe('a claim code', () => {
 
   it('is told to wait when too many are looked at at one moment', async () => {
     await using own = await openWorld({}, world)
-    const answers = await Promise.all(Array.from({ length: 24 }, () => claim('ABCD-2345', newSerial(), own)))
+    const claims = Array.from({ length: TRIES_MAX - 1 }, () => claim('ABCD-2345', newSerial(), own))
+    const answers = await Promise.all(claims)
     const codes = new Set(answers.map(({ json }) => String(json['code'])))
     expect(codes).toContain('request.tooMany')
     expect([...codes].sort()).toEqual(['claim.refused', 'request.tooMany'])

@@ -49,7 +49,7 @@ module.exports = {
     {
       name: 'shipped-code-imports-no-development-package',
       severity: 'error',
-      // The worker of the telemetry store is started from its source by this file in development only.
+      // The workers (telemetry store, revocation lists) are started from their sources by these files in development only.
       from: { path: `^(${SHIPPED.join('|')})/|^main\\.ts$`, pathNot: '(tables|lists)-worker-source\\.mjs$' },
       to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only', 'npm'] },
     },
