@@ -17,9 +17,10 @@ import type { Done } from './batch.ts'
 import { JOURNAL_CONSUMERS, type JournalConsumer } from './consumers.ts'
 import type { Journal, JournalEntry, JournalOptions, JournalReader, JournalStatus } from './journal.ts'
 import { Lanes } from './lanes.ts'
+import { NatsDropping } from './nats-dropping.ts'
 import { NatsPositions } from './nats-positions.ts'
 import { NatsReader } from './nats-reader.ts'
-import { ensureStreams, positionBase, recordSubject, replicasFor, STREAM } from './nats-stream.ts'
+import { copiesOf, ensureStreams, positionBase, recordSubject, replicasFor, STREAM } from './nats-stream.ts'
 import { encodeRecord, recordBytes } from './record-codec.ts'
 import { Wakeups } from './wakeups.ts'
 
@@ -30,8 +31,6 @@ const ACK_MS_MAX = 5_000
 const CLOSE_MS_MAX = 6_000
 const READY_MS_MAX = 3_000
 const POLL_MS = 1_000
-/** Dropping rewrites the oldest block of the server, so it is not done for every commit. */
-const DROP_MS = 5_000
 /** An answer of a cluster that has just chosen another leader may be old: it is asked again before it is believed. */
 const ASK_AGAIN_MS = 500
 const ASK_AGAIN_COUNT = 2
@@ -63,8 +62,9 @@ class NatsJournal implements Journal {
   #base = 0
   #stream = { bytes: 0, firstSeq: 0, lastSeq: 0 }
   readonly #positions: NatsPositions
-  #droppedThrough = 0
-  #droppedAtMs = 0
+  readonly #dropping: NatsDropping
+  /** First record of the stream when it was last told that some before it are missing. */
+  #holeToldSeq = 0
   /** What the stream last refused with, until it is seen to be well again. */
   #refusal: { readonly reason: string; readonly isFull: boolean } | undefined
   #isAway = false
@@ -77,6 +77,7 @@ class NatsJournal implements Journal {
     this.#positions = new NatsPositions(this.shareCount)
     this.#appends = new Appends(options.log)
     this.#bytesMax = options.bytesMax ?? BYTES_MAX
+    this.#dropping = new NatsDropping(this.#bytesMax)
     this.#link = new NatsLink(url, {
       name: 'tiwang-journal',
       onUp: (connection) => this.#onUp(connection),
@@ -268,10 +269,26 @@ class NatsJournal implements Journal {
       this.#log.error('journal.damaged', { lastPosition: base + lastSeq, lostCount: neededSeq - lastSeq })
     }
     // A stream that was made anew counts from its own beginning.
+    this.#dropping.note({ bytes, copies: copiesOf(info) }, performance.now())
     const isOn = positionBase(info) === this.#base && !isBroken
     this.#base = positionBase(info)
     this.#stream = { bytes, firstSeq, lastSeq: isOn ? Math.max(lastSeq, this.#stream.lastSeq) : lastSeq }
+    await this.#tellHole(manager)
     return !isBroken
+  }
+
+  /** The servers may have lost records that a consumer still needs although newer ones are there. Told once. */
+  async #tellHole(manager: JetStreamManager): Promise<void> {
+    const base = this.#base
+    const { firstSeq } = this.#stream
+    const lowest = () => Math.min(...Object.values(this.#positions.lowest())) - base
+    if (firstSeq <= this.#holeToldSeq || lowest() <= 0 || lowest() >= firstSeq - 1) return
+    // Another process may have committed and dropped since the last look: the commits are read behind the stream.
+    await this.#positions.lookNow(manager)
+    const lostCount = firstSeq - 1 - lowest()
+    if (base !== this.#base || lostCount <= 0) return
+    this.#holeToldSeq = firstSeq
+    this.#log.error('journal.damaged', { position: base + lowest(), firstPosition: base + firstSeq, lostCount })
   }
 
   /** Once a second: sizes and positions, which other processes change too; drops what every consumer is done with. */
@@ -300,11 +317,9 @@ class NatsJournal implements Journal {
 
   async #drop(manager: JetStreamManager): Promise<void> {
     const through = Math.min(...Object.values(this.#positions.lowest()), this.#lastPosition())
-    const isDue = performance.now() - this.#droppedAtMs >= DROP_MS || this.#refusal?.isFull === true
-    if (!isDue || through <= this.#droppedThrough || through <= this.#base) return
+    if (through <= this.#base || !this.#dropping.isDue(through, performance.now())) return
     await manager.streams.purge(STREAM, { seq: through - this.#base + 1 })
-    this.#droppedThrough = through
-    this.#droppedAtMs = performance.now()
+    this.#dropping.done(through, performance.now())
     const { state } = await manager.streams.info(STREAM)
     this.#stream = {
       bytes: state.bytes,

@@ -44,13 +44,16 @@ export class NatsPositions {
   async look(manager: JetStreamManager, isNew: boolean): Promise<boolean> {
     if (!isNew && performance.now() - this.#lookedAtMs < LOOK_MS) return false
     this.#lookedAtMs = performance.now()
-    const positions = await readPositions(manager, this.#shareCount)
-    if (isNew) this.#known = positions
-    else
-      for (const consumer of JOURNAL_CONSUMERS)
-        for (const [share, { position, seq }] of positions[consumer].entries())
-          this.#note(consumer, share, position, seq)
+    if (isNew) this.#known = await readPositions(manager, this.#shareCount)
+    else await this.lookNow(manager)
     return true
+  }
+
+  /** Reads what is kept at this moment. */
+  async lookNow(manager: JetStreamManager): Promise<void> {
+    const positions = await readPositions(manager, this.#shareCount)
+    for (const consumer of JOURNAL_CONSUMERS)
+      for (const [share, { position, seq }] of positions[consumer].entries()) this.#note(consumer, share, position, seq)
   }
 
   /** What is kept at this moment, also by another process. */

@@ -120,6 +120,15 @@ export async function ensureStreams(
  */
 export const positionBase = (info: StreamInfo) => Date.parse(info.created) * 1000
 
+/** Whether every server that is to have a copy of the stream has it, up to what was said a moment ago. */
+export function copiesOf({ config, cluster }: StreamInfo): 'one' | 'whole' | 'missing' {
+  if (config.num_replicas <= 1) return 'one'
+  const others = cluster?.replicas ?? []
+  // A server leaves out `offline` when it is not.
+  const areThere = others.every(({ current, offline }) => current && (offline as boolean | undefined) !== true)
+  return areThere && others.length >= config.num_replicas - 1 ? 'whole' : 'missing'
+}
+
 /** What a consumer is done with in a share, and the sequence number of the message that says so; both 0 where none does. */
 export type KeptPosition = { readonly position: number; readonly seq: number }
 export type Positions = Record<JournalConsumer, KeptPosition[]>

@@ -9,6 +9,8 @@ import { tempFolder } from './temp-folder.ts'
 
 const PROGRAMS = ['/usr/sbin/nats-server', '/usr/local/bin/nats-server', '/usr/bin/nats-server']
 const READY_MS_MAX = 15_000
+const SPEAKS_MS_MAX = 1_000
+const CLUSTER_TRIES = 3
 const CLUSTER_READY_MS_MAX = 60_000
 
 export interface NatsServer extends AsyncDisposable {
@@ -33,13 +35,15 @@ export interface NatsCluster extends AsyncDisposable {
   readonly servers: readonly NatsServer[]
   /** Index of the server that leads the stream; undefined while there is none. */
   leaderOf(stream: string): Promise<number | undefined>
+  /** Resolves when every server says that its copies of all streams are complete; rejects after a minute. */
+  whole(): Promise<void>
 }
 
 async function isListening(port: number): Promise<boolean> {
   const socket = connect({ port, host: '127.0.0.1' })
   try {
-    // The server speaks first.
-    await Promise.race([once(socket, 'data'), once(socket, 'error').then(([error]) => Promise.reject(error as Error))])
+    // The server speaks first, and at once: whoever listens there and is silent is another.
+    await once(socket, 'data', { signal: AbortSignal.timeout(SPEAKS_MS_MAX) })
     return true
   } catch {
     return false
@@ -65,20 +69,32 @@ export async function natsServer({ isStarted = true } = {}): Promise<NatsServer>
 
 /** A real cluster on loopback, ready to hold streams. */
 export async function natsCluster(): Promise<NatsCluster> {
+  for (let tryCount = 1; ; tryCount += 1) {
+    try {
+      return await startCluster()
+    } catch (error) {
+      // One of its nine ports may have been taken by somebody else meanwhile.
+      if (tryCount === CLUSTER_TRIES) throw error
+    }
+  }
+}
+
+async function startCluster(): Promise<NatsCluster> {
   const [clientPorts, routePorts, monitorPorts] = [await freePorts(3), await freePorts(3), await freePorts(3)]
   const routes = routePorts.map((port) => `nats://127.0.0.1:${port}`).join(',')
   const servers: NatsServer[] = []
-  for (const [index, port] of clientPorts.entries()) {
-    const own = ['--name', `n${index + 1}`, '--cluster_name', 'tiwang', '-m', String(monitorPorts[index])]
-    servers.push(
-      await newServer(port, [...own, '--cluster', `nats://127.0.0.1:${routePorts[index]}`, '--routes', routes]),
-    )
-  }
-  await Promise.all(servers.map((server) => server.start()))
-  const deadlineMs = Date.now() + CLUSTER_READY_MS_MAX
-  while (!(await isClusterReady(monitorPorts))) {
-    if (Date.now() > deadlineMs) throw new Error('the NATS cluster did not become ready')
-    await new Promise((resolve) => setTimeout(resolve, 100))
+  const end = async () => void (await Promise.all(servers.map((server) => server[Symbol.asyncDispose]())))
+  try {
+    for (const [index, port] of clientPorts.entries()) {
+      const own = ['--name', `n${index + 1}`, '--cluster_name', 'tiwang', '-m', String(monitorPorts[index])]
+      const cluster = ['--cluster', `nats://127.0.0.1:${routePorts[index]}`, '--routes', routes]
+      servers.push(await newServer(port, [...own, ...cluster]))
+    }
+    await Promise.all(servers.map((server) => server.start()))
+    await until('ready', () => isClusterReady(monitorPorts))
+  } catch (error) {
+    await end()
+    throw error
   }
   return {
     url: `nats://${clientPorts.map((port) => `127.0.0.1:${port}`).join(',')}`,
@@ -92,9 +108,8 @@ export async function natsCluster(): Promise<NatsCluster> {
       }
       return undefined
     },
-    async [Symbol.asyncDispose]() {
-      await Promise.all(servers.map((server) => server[Symbol.asyncDispose]()))
-    },
+    whole: () => until('whole', () => isClusterWhole(monitorPorts)),
+    [Symbol.asyncDispose]: end,
   }
 }
 
@@ -113,6 +128,19 @@ async function monitor<Page>(port: number, path: string): Promise<Page | undefin
   } catch {
     return undefined
   }
+}
+
+async function until(state: string, isSo: () => Promise<boolean>): Promise<void> {
+  const deadlineMs = Date.now() + CLUSTER_READY_MS_MAX
+  while (!(await isSo())) {
+    if (Date.now() > deadlineMs) throw new Error(`the NATS cluster did not become ${state}`)
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+}
+
+async function isClusterWhole(monitorPorts: readonly number[]): Promise<boolean> {
+  const pages = await Promise.all(monitorPorts.map((port) => monitor<{ readonly status?: string }>(port, 'healthz')))
+  return pages.every((page) => page?.status === 'ok')
 }
 
 async function isClusterReady(monitorPorts: readonly number[]): Promise<boolean> {

@@ -123,12 +123,34 @@ describe('nats journal on a cluster of three', () => {
         await cluster.servers[index]?.start()
         await grown(fleet, 200)
         // The one that came back must have caught up before the next may die.
-        await new Promise((wake) => setTimeout(wake, 5_000))
+        await cluster.whole()
       }
       await fleet[Symbol.asyncDispose]()
       await nothingLost(fleet, readers)
     },
   )
+
+  it('drops what is processed only while every server has its copy', { timeout: 240_000 }, async () => {
+    await cluster.servers[0]?.kill()
+    {
+      await using fleet = new Fleet(journal)
+      await grown(fleet, 50)
+    }
+    await until('it takes messages', () => journal.status().degraded === undefined, 60_000)
+    const last = journal.status().lastPosition
+    const commitAll = async (share: number) => {
+      for (const consumer of ['detect', 'telemetry'] as const) {
+        await using reader = await journal.reader(consumer, { share })
+        await reader.commit(last)
+      }
+    }
+    await Promise.all(Array.from({ length: SHARE_COUNT }, (_, share) => commitAll(share)))
+    await new Promise((wake) => setTimeout(wake, 20_000))
+    expect(journal.status().committed).toEqual({ detect: last, telemetry: last })
+    expect(journal.status().firstPosition).toBeLessThanOrEqual(last)
+    await cluster.servers[0]?.start()
+    await until('it is dropped', () => journal.status().firstPosition > last, 60_000)
+  })
 
   it('acknowledges nothing while two are away, and goes on when they are back', { timeout: 240_000 }, async () => {
     await using readers = new Readers()

@@ -3,6 +3,7 @@ import { jetstream, jetstreamManager } from '@nats-io/jetstream'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { silentLog } from '#contract/log-events'
 import { openJournal, type Journal, type JournalReader } from '#storage/journal/journal'
+import { STREAM } from '#storage/journal/nats-stream'
 import { natsServer, type NatsServer } from '../servers/nats.ts'
 import { append, appendAll, appendEntry, entry, listeningLog, readAll, textOf, until } from './journal-under-test.ts'
 
@@ -136,6 +137,24 @@ describe('nats journal', () => {
       expect(again.at(-1)).toBeGreaterThan(lost) // so that nothing but the commit tells
       await using reader = await journal.reader('detect', { after: lost })
       expect((await readAll(reader, { count: 20 })).map(textOf)).toEqual(numbered(20, 100))
+    })
+
+    it('tells that records are missing which a consumer still needs', async () => {
+      await server.start()
+      const log = listeningLog()
+      await using journal = await openAt(log)
+      const positions = await appendAll(journal, numbered(20))
+      for (const consumer of ['detect', 'telemetry'] as const) {
+        await using reader = await journal.reader(consumer)
+        await readAll(reader, { count: 20 })
+        await reader.commit(positions[4] ?? 0)
+      }
+      const connection = await connect({ servers: server.url.slice('nats://'.length) })
+      await (await jetstreamManager(connection)).streams.purge(STREAM, { seq: 11 })
+      await connection.close()
+      await until('it is told', () => log.events.includes('journal.damaged'))
+      await new Promise((wake) => setTimeout(wake, 2_500))
+      expect(log.events.filter((event) => event === 'journal.damaged')).toHaveLength(1)
     })
 
     it('takes back commits of records that are not there', async () => {
