@@ -7,7 +7,8 @@ import type { ShownCertificate } from './certificates.ts'
 import { Connection, holdReading } from './connection.ts'
 import type { Place } from '#contract/places'
 import { Doorway } from './doorway.ts'
-import { guardClient } from './guard.ts'
+import type { AdmissionError } from './admission.ts'
+import { guardClient, type GuardOptions } from './guard.ts'
 import type { BrokerLimits } from './limits.ts'
 import type { Refusals } from './refusals.ts'
 
@@ -39,7 +40,7 @@ export function openArrivals(o: {
   onLeave: (connection: Connection) => void
   onFault: (fault: unknown) => void
 }): Arrivals {
-  const { limits, refusals, isStopping, elapsedMs } = o
+  const { limits, refusals, isStopping } = o
   const doorway = new Doorway(limits)
 
   const makeWay = (conn: Duplex, address: string): void => {
@@ -50,7 +51,7 @@ export function openArrivals(o: {
     const place = isStopping() ? 'admission.full' : doorway.enter(address, () => makeWay(conn, address))
     conn.on('error', () => {})
     if (typeof place !== 'string')
-      return timed(place, limits.connectMs, () => {
+      return new TimedPlace(place, limits.connectMs, () => {
         refusals.count('admission.timeout', { address, detail: 'no CONNECT in time' })
         conn.destroy()
       })
@@ -65,20 +66,9 @@ export function openArrivals(o: {
     const client = o.aedes.handle(conn, arrival.request)
     const connection = new Connection({ conn, address, place, limits, certificate: arrival.certificate })
     o.connections.set(client, connection)
-    const guard = guardClient(client, {
-      conn,
-      limits,
-      isHeld: () => isStopping() || connection.heldBy(elapsedMs()) !== undefined,
-      elapsedMs,
-      onConnect: () => place.ask(),
-      onRefused: ({ code, message }) => {
-        connection.endReason = code
-        refusals.count(code, { terminal: connection.terminalName, address, detail: message })
-      },
-      onFault: o.onFault,
-    })
+    const guard = guardClient(client, new GuardedConnection(connection, o))
     connection.guard = guard
-    holdReading(conn, () => guard.isHeld())
+    holdReading(conn, guard)
     conn.once('close', () => {
       connection.clearAnswerTimer()
       place.leave()
@@ -90,18 +80,81 @@ export function openArrivals(o: {
   return { enter, take }
 }
 
-/** The same place, with a time until which whoever has it must have asked. */
-function timed(place: Place, waitMs: number, onLate: () => void): Place {
-  const timer = setTimeout(onLate, waitMs)
-  return {
-    ask: () => {
-      clearTimeout(timer)
-      place.ask()
-    },
-    admit: () => place.admit(),
-    leave: () => {
-      clearTimeout(timer)
-      place.leave()
-    },
+type GuardParts = Pick<
+  Parameters<typeof openArrivals>[0],
+  'limits' | 'refusals' | 'isStopping' | 'elapsedMs' | 'onFault'
+>
+
+/** What the guard asks about a connection. A class, not closures: tens of thousands of terminals have one each. */
+class GuardedConnection implements GuardOptions {
+  readonly #connection: Connection
+  readonly #parts: GuardParts
+
+  constructor(connection: Connection, parts: GuardParts) {
+    this.#connection = connection
+    this.#parts = parts
+  }
+
+  get conn(): Duplex {
+    return this.#connection.conn
+  }
+
+  get limits(): BrokerLimits {
+    return this.#parts.limits
+  }
+
+  isHeld(): boolean {
+    const { isStopping, elapsedMs } = this.#parts
+    return isStopping() || this.#connection.heldBy(elapsedMs()) !== undefined
+  }
+
+  elapsedMs(): number {
+    return this.#parts.elapsedMs()
+  }
+
+  onConnect(): void {
+    this.#connection.place.ask()
+  }
+
+  onRefused({ code, message }: AdmissionError): void {
+    const connection = this.#connection
+    connection.endReason = code
+    const { terminalName: terminal, address } = connection
+    this.#parts.refusals.count(code, { terminal, address, detail: message })
+  }
+
+  onFault(fault: unknown): void {
+    this.#parts.onFault(fault)
+  }
+}
+
+/** A place with a time until which whoever has it must have asked. */
+class TimedPlace implements Place {
+  readonly #place: Place
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(place: Place, waitMs: number, onLate: () => void) {
+    this.#place = place
+    this.#timer = setTimeout(onLate, waitMs)
+  }
+
+  ask(): void {
+    this.#clear()
+    this.#place.ask()
+  }
+
+  admit(): void {
+    this.#place.admit()
+  }
+
+  leave(): void {
+    this.#clear()
+    this.#place.leave()
+  }
+
+  /** The timer is let go of too, and with it what it would have done. */
+  #clear(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
   }
 }

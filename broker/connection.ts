@@ -144,11 +144,11 @@ function writePuback(bytes: Buffer, at: number, id: number): void {
 }
 
 /**
- * While `isHeld` says so, reads give nothing: the socket's buffer fills up and TCP holds the device back. Whoever reads
+ * While the guard holds it, reads give nothing: the socket's buffer fills up and TCP holds the device back. Whoever reads
  * must try again after what it waits for is done; Aedes does, after each packet.
  */
-export function holdReading(conn: Duplex, isHeld: () => boolean): void {
+export function holdReading(conn: Duplex, guard: Pick<Guard, 'isHeld'>): void {
   const read = conn.read.bind(conn)
   // read(0) only asks the stream to go on filling its buffer, which is bounded.
-  conn.read = (bytes?: number): unknown => (bytes !== 0 && isHeld() ? null : (read(bytes) as unknown))
+  conn.read = (bytes?: number): unknown => (bytes !== 0 && guard.isHeld() ? null : (read(bytes) as unknown))
 }

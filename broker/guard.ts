@@ -37,12 +37,12 @@ type Parser = {
     slice(start: number, end: number): Buffer
     append(bytes: Buffer): void
   }
-  parse(bytes: Buffer | readonly Buffer[]): number
-  _parseHeader(): boolean | undefined
-  _parseLength(): boolean
-  _parsePayload(): boolean
-  _newPacket(): boolean
-  _emitError(error: Error): void
+  parse: (this: Parser, bytes: Buffer | readonly Buffer[]) => number
+  _parseHeader: (this: Parser) => boolean | undefined
+  _parseLength: (this: Parser) => boolean
+  _parsePayload: (this: Parser) => boolean
+  _newPacket: (this: Parser) => boolean
+  _emitError: (this: Parser, error: Error) => void
 }
 const STEPS = ['parse', '_parseHeader', '_parseLength', '_parsePayload', '_newPacket', '_emitError']
 
@@ -110,15 +110,12 @@ class ParserGuard implements Guard {
   constructor(parser: Parser, o: GuardOptions) {
     this.#o = o
     this.#parser = parser
-    const parse = parser.parse.bind(parser)
+    const { parse, _parseHeader, _parseLength, _parsePayload, _newPacket } = parser
     parser.parse = (bytes) => this.#parse(parse, bytes)
-    const parseHeader = parser._parseHeader.bind(parser)
-    parser._parseHeader = () => this.#mayBegin() && parseHeader()
-    const parseLength = parser._parseLength.bind(parser)
-    parser._parseLength = () => parseLength() && this.#isFine(judgeLength(this.#header, parser.packet.length, o.limits))
-    const parsePayload = parser._parsePayload.bind(parser)
-    parser._parsePayload = () => this.#isWholeAndFine() && parsePayload() && nameFiltersApart(parser)
-    const newPacket = parser._newPacket.bind(parser)
+    parser._parseHeader = () => this.#mayBegin() && _parseHeader.call(parser)
+    parser._parseLength = () =>
+      _parseLength.call(parser) && this.#isFine(judgeLength(this.#header, parser.packet.length, o.limits))
+    parser._parsePayload = () => this.#isWholeAndFine() && _parsePayload.call(parser) && nameFiltersApart(parser)
     parser._newPacket = () => {
       this.#openCount += 1
       if (this.#phase === 'silent') {
@@ -127,15 +124,15 @@ class ParserGuard implements Guard {
       }
       // What a device says after its farewell is not heard [MQTT-3.14.4-2].
       if (this.#header >> 4 === DISCONNECT) this.#phase = 'over'
-      return newPacket()
+      return _newPacket.call(parser)
     }
   }
 
   isHeld(): boolean {
-    const { conn, isHeld } = this.#o
+    const { conn } = this.#o
     if (this.#phase === 'asked' || this.#phase === 'over') return true
     // A device that does not read its answers gets no new ones: what is written waits for it in the socket's buffer.
-    return this.#openCount >= TURN_PACKETS_MAX || conn.writableNeedDrain || isHeld()
+    return this.#openCount >= TURN_PACKETS_MAX || conn.writableNeedDrain || this.#o.isHeld()
   }
 
   resume(): void {
@@ -162,7 +159,7 @@ class ParserGuard implements Guard {
     }
     this.#isParsing = true
     try {
-      return parse(bytes)
+      return parse.call(this.#parser, bytes)
     } catch (fault) {
       this.#o.onFault(fault)
       this.#refuse({ code: 'admission.protocol', detail: 'the parser failed' })

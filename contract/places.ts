@@ -31,33 +31,10 @@ export class Places {
 
   /** A new place, half open. `cut` ends its connection when it has to give way. */
   take(group: string, cut: () => void): Place {
-    const counts = this.#byGroup.get(group) ?? { inside: 0, halfOpen: 0 }
-    this.#byGroup.set(group, counts)
-    const both = [this.#all, counts]
-    for (const each of both) {
-      each.inside += 1
-      each.halfOpen += 1
-    }
-    let isHalfOpen = true
-    let isInside = true
-    const endHalfOpen = (): void => {
-      this.#silent.delete(place)
-      if (!isHalfOpen) return
-      isHalfOpen = false
-      for (const each of both) each.halfOpen -= 1
-    }
-    const place: Place = {
-      ask: () => void this.#silent.delete(place),
-      admit: endHalfOpen,
-      leave: () => {
-        endHalfOpen()
-        if (!isInside) return
-        isInside = false
-        for (const each of both) each.inside -= 1
-        if (counts.inside === 0) this.#byGroup.delete(group)
-      },
-    }
+    const place = new TakenPlace(this, group)
     this.#silent.set(place, cut)
+    this.count(group, 'inside', 1)
+    this.count(group, 'halfOpen', 1)
     return place
   }
 
@@ -72,5 +49,50 @@ export class Places {
       return true
     }
     return false
+  }
+
+  /** For the places alone. */
+  heard(place: Place): void {
+    this.#silent.delete(place)
+  }
+
+  /** For the places alone. */
+  count(group: string, what: keyof Counts, by: 1 | -1): void {
+    const own = this.#byGroup.get(group) ?? { inside: 0, halfOpen: 0 }
+    own[what] += by
+    this.#all[what] += by
+    if (own.inside === 0) this.#byGroup.delete(group)
+    else this.#byGroup.set(group, own)
+  }
+}
+
+/** A class, not closures: tens of thousands of terminals have one each. */
+class TakenPlace implements Place {
+  readonly #places: Places
+  readonly #group: string
+  #isHalfOpen = true
+  #isInside = true
+
+  constructor(places: Places, group: string) {
+    this.#places = places
+    this.#group = group
+  }
+
+  ask(): void {
+    this.#places.heard(this)
+  }
+
+  admit(): void {
+    this.#places.heard(this)
+    if (!this.#isHalfOpen) return
+    this.#isHalfOpen = false
+    this.#places.count(this.#group, 'halfOpen', -1)
+  }
+
+  leave(): void {
+    this.admit()
+    if (!this.#isInside) return
+    this.#isInside = false
+    this.#places.count(this.#group, 'inside', -1)
   }
 }

@@ -73,7 +73,7 @@ async function guarded(o: { isReader: boolean; limits?: Partial<BrokerLimits>; a
     onRefused: (error) => void refusals.push(error),
     onFault: (fault) => void faults.push(fault),
   })
-  holdReading(conn, () => guard.isHeld())
+  holdReading(conn, guard)
   const parser = Reflect.get(client, '_parser') as { _list: { length: number } }
   return {
     conn,
