@@ -62,6 +62,8 @@ async function runAttacks(names: readonly AttackName[], attackMs: number): Promi
     'max MB',
     'p99 before ms',
     'during ms',
+    'late before ms',
+    'late during ms',
     'lost',
     'opened',
     'ended',
@@ -76,7 +78,7 @@ async function runAttacks(names: readonly AttackName[], attackMs: number): Promi
     ),
   )
   print(
-    `\n${HONEST} honest terminals, ${HONEST_RATE} publications a second in all; “before” is the same load without the attack.`,
+    `\n${HONEST} honest terminals, ${HONEST_RATE} publications a second in all; “before” is the same load without the attack. “late”: the broker's own delay, 99 % are below; the rest of p99 is the core that the honest terminals share with the attackers.`,
   )
   return rows.every(({ isGood }) => isGood)
 }
@@ -94,15 +96,17 @@ async function runAttack(
       ...{ warmUpMs, measureMs, serverPid: broker.process.pid },
     })
   await publish(500, 2_000)
+  await broker.state()
   const before = await publish(500, BEFORE_MS)
   const descriptorCount = broker.descriptorCount()
-  const { refusals: refusedBefore } = await broker.collected()
+  const { refusals: refusedBefore, lateP99Ms: lateBeforeMs } = await broker.collected()
   const memory = watchMemory(broker.process.pid)
   const rssBefore = memory.maxBytes()
   const [during, answer] = await Promise.all([
     publish(500, o.attackMs - 1_000),
     attackers.ask<AttackAnswer>({ name, port, attackMs: o.attackMs, first: 1_000 }),
   ])
+  const { lateP99Ms } = await broker.state()
   const maxBytes = memory.maxBytes()
   memory.stop()
   const goneMs = await untilGone(broker, descriptorCount)
@@ -124,6 +128,8 @@ async function runAttack(
       megabytes(maxBytes),
       short(before.p99Ms),
       short(during.p99Ms),
+      short(lateBeforeMs),
+      short(lateP99Ms),
       String(during.lostCount),
       String(answer.openedCount),
       String(answer.endedCount),

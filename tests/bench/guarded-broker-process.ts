@@ -1,4 +1,5 @@
 /** This broker as a process of its own with the bounds that it ships with, telling what it refused and what it kept. */
+import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { Registry } from 'prom-client'
 import { startBroker } from '#broker/start'
 import { silentLog } from '#contract/log-events'
@@ -33,6 +34,10 @@ const broker = await startBroker({
   nowMs: () => Date.now(),
 })
 
+/** How late the process comes to what is due, whatever keeps the load's core busy. */
+const lateness = monitorEventLoopDelay({ resolution: 1 })
+lateness.enable()
+
 async function refusals(): Promise<Record<string, number>> {
   const counter = await metrics.getSingleMetric('tiwang_broker_refusals_total')?.get()
   return Object.fromEntries(
@@ -57,8 +62,11 @@ async function records(after: number) {
 answerQuestions(
   async (question) => {
     if (question['do'] === 'records') return records(Number(question['after']))
+    const lateP99Ms = lateness.percentile(99) / 1e6
     if (question['do'] === 'collect') globalThis.gc?.()
+    lateness.reset()
     return {
+      lateP99Ms,
       port: Number(new URL(broker.mqttUrl).port),
       connectedCount: broker.status().connectedCount,
       refusals: await refusals(),

@@ -10,6 +10,8 @@ export type BrokerState = {
   /** Errors that the broker reported of itself. */
   readonly faultCount: number
   readonly heapBytes: number
+  /** 99 % of what was due since the last question was done no later than this, ms. */
+  readonly lateP99Ms: number
 }
 export type RecordsAnswer = {
   readonly position: number
