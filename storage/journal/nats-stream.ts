@@ -11,6 +11,7 @@ import {
 } from '@nats-io/jetstream'
 import type { Log } from '#contract/log-events'
 import { JOURNAL_CONSUMERS, type JournalConsumer } from './consumers.ts'
+import type { Copies } from './nats-dropping.ts'
 
 export const STREAM = 'TIWANG_JOURNAL'
 export const POSITION_STREAM = 'TIWANG_JOURNAL_POSITIONS'
@@ -121,7 +122,7 @@ export async function ensureStreams(
 export const positionBase = (info: StreamInfo) => Date.parse(info.created) * 1000
 
 /** Whether every server that is to have a copy of the stream has it, up to what was said a moment ago. */
-export function copiesOf({ config, cluster }: StreamInfo): 'one' | 'whole' | 'missing' {
+export function copiesOf({ config, cluster }: StreamInfo): Copies {
   if (config.num_replicas <= 1) return 'one'
   const others = cluster?.replicas ?? []
   // A server leaves out `offline` when it is not.

@@ -6,12 +6,20 @@ const S = 1_000
 describe('dropping what is processed', () => {
   it('waits until all copies have been whole for ten seconds, counted anew after each gap', () => {
     const dropping = new NatsDropping(1_000)
-    dropping.note({ bytes: 10, copies: 'whole' }, 0)
+    dropping.note({ bytes: 250, copies: 'whole' }, 0)
     expect(dropping.isDue(5, 9 * S)).toBe(false)
-    dropping.note({ bytes: 10, copies: 'missing' }, 9 * S)
-    dropping.note({ bytes: 10, copies: 'whole' }, 10 * S)
+    dropping.note({ bytes: 250, copies: 'missing' }, 9 * S)
+    dropping.note({ bytes: 250, copies: 'whole' }, 10 * S)
     expect(dropping.isDue(5, 19 * S)).toBe(false)
     expect(dropping.isDue(5, 20 * S)).toBe(true)
+  })
+
+  it('waits until a quarter of a cluster is used', () => {
+    const dropping = new NatsDropping(1_000)
+    dropping.note({ bytes: 249, copies: 'whole' }, 0)
+    expect(dropping.isDue(5, 60 * S)).toBe(false)
+    dropping.note({ bytes: 250, copies: 'whole' }, 60 * S)
+    expect(dropping.isDue(5, 60 * S)).toBe(true)
   })
 
   it('waits for nothing on one server', () => {
