@@ -6,7 +6,7 @@ import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import pino from 'pino'
-import { Registry, collectDefaultMetrics } from 'prom-client'
+import { Gauge, Registry, collectDefaultMetrics } from 'prom-client'
 import { seedDemonstration } from '#api/demonstration'
 import { ensureSignIns } from '#api/first-run'
 import { startOps } from '#api/ops'
@@ -133,7 +133,7 @@ type Stores = {
   readonly bus: Bus | undefined
 }
 
-async function openStores({ settings, paths, has, log, releasers }: Setup): Promise<Stores> {
+async function openStores({ settings, paths, has, log, nowMs, metrics, releasers }: Setup): Promise<Stores> {
   const usesFolder = [paths.journal, paths.register, paths.telemetry].some((url) => /^(file|pglite):/.test(url))
   await mkdir(paths.data, { recursive: true }).catch((error: unknown) => {
     const reason = error instanceof Error ? error.message : String(error)
@@ -160,15 +160,33 @@ async function openStores({ settings, paths, has, log, releasers }: Setup): Prom
       ? openRegister(paths.register, { log }).then((opened) => releasers.add('register', opened))
       : undefined,
     has('ingest', 'api')
-      ? openTelemetryStore(paths.telemetry, { log }).then((opened) => releasers.add('telemetry', opened))
+      ? openTelemetryStore(paths.telemetry, { log, retentionDays: settings.TELEMETRY_RETENTION_DAYS, nowMs }).then(
+          (opened) => releasers.add('telemetry', opened),
+        )
       : undefined,
   ])
   if (register.status === 'rejected') throw register.reason
   if (telemetry.status === 'rejected') throw telemetry.reason
+  if (telemetry.value) countRetention(metrics, telemetry.value)
   const bus = has('broker', 'ingest', 'api')
     ? releasers.add('bus', await openBus(settings.BUS_URL, { log }))
     : undefined
   return { journal, register: register.value, telemetry: telemetry.value, bus }
+}
+
+/** What the retention of telemetry did since the start. */
+function countRetention(metrics: Registry, telemetry: TelemetryStore): void {
+  new Gauge({
+    name: 'tiwang_telemetry_past_retention',
+    help: 'Samples past their retention since the start: left out when they came, or removed by the embedded store',
+    labelNames: ['what'],
+    registers: [metrics],
+    collect() {
+      const { leftOutCount, removedCount } = telemetry.retained()
+      this.set({ what: 'leftOut' }, leftOutCount)
+      this.set({ what: 'removed' }, removedCount)
+    },
+  })
 }
 
 async function prepareRegister({ settings, paths, log, nowMs }: Setup, register: Register): Promise<SignIns> {

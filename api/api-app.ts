@@ -8,6 +8,7 @@ import type { Log } from '#contract/log-events'
 import type { Bus } from '#storage/bus/bus'
 import type { Register } from '#storage/register/register'
 import type { TelemetryStore } from '#storage/telemetry/telemetry-store'
+import type { ExportLimits } from './exports.ts'
 import type { Fleet } from './fleet.ts'
 import type { Health } from './health.ts'
 import type { LiveStates } from './live-states.ts'
@@ -21,7 +22,7 @@ export type ApiApp = FastifyInstance<Server, IncomingMessage, ServerResponse, Fa
 /** Everything that routes use. */
 export type AppParts = {
   readonly register: Register
-  readonly telemetry: Pick<TelemetryStore, 'history' | 'points' | 'count' | 'check'>
+  readonly telemetry: Pick<TelemetryStore, 'history' | 'spans' | 'points' | 'count' | 'check'>
   readonly bus: Bus
   readonly fleet: Fleet
   readonly liveStates: LiveStates
@@ -35,6 +36,7 @@ export type AppParts = {
   readonly metrics: Registry
   readonly log: Log
   readonly nowMs: () => number
+  readonly exportLimits?: Partial<ExportLimits>
 }
 
 declare module 'fastify' {

@@ -16,11 +16,13 @@ import { countRequests } from './request-metrics.ts'
 import { alarmRoutes } from './routes/alarms.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { claimRoutes } from './routes/claims.ts'
+import { exportRoutes } from './routes/exports.ts'
 import { historyRoutes } from './routes/history.ts'
 import { liftRoutes } from './routes/lifts.ts'
 import { organisationRoutes } from './routes/organisations.ts'
 import { platformRoutes } from './routes/platform.ts'
 import { quarantineRoutes } from './routes/quarantine.ts'
+import { sampleRoutes } from './routes/samples.ts'
 import { sessionRoutes } from './routes/session.ts'
 import { terminalRoutes } from './routes/terminals.ts'
 import { validatorOf } from './validation.ts'
@@ -126,6 +128,8 @@ async function checkSessions(app: ApiApp, parts: AppParts): Promise<void> {
     sessionRoutes,
     liftRoutes,
     historyRoutes,
+    sampleRoutes,
+    exportRoutes,
     alarmRoutes,
     quarantineRoutes,
     auditRoutes,

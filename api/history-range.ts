@@ -1,12 +1,13 @@
 /** Which range and which bucket a question about history asks for. Pure. */
 import { accept, refuse, type Result } from '#contract/errors'
 import { HISTORY_POINTS_MAX, HISTORY_RANGE_MS_MAX } from '#contract/history'
+import { SAMPLE_AHEAD_MS_MAX } from '#contract/telemetry'
 
 export type HistoryRange = { readonly fromMs: number; readonly toMs: number }
 
 /** Without `from`, the hour before `to`. */
 const DEFAULT_RANGE_MS = 3_600_000
-const RFC3339 = /^\d{4}-\d{2}-\d{2}[Tt]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})$/
+const RFC3339 = /^\d{4}-\d{2}-\d{2}[Tt]([01]\d|2[0-3]):\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})$/
 
 const SECOND = 1_000
 const MINUTE = 60 * SECOND
@@ -41,17 +42,21 @@ export function readRange(o: {
   nowMs: number
 }): Result<HistoryRange, 'history.badRange'> {
   const toMs = o.to === undefined ? o.nowMs : parseInstant(o.to)
-  if (toMs === undefined)
-    return refuse('history.badRange', 'to is not an instant of RFC 3339, such as 2026-03-01T00:00:00Z')
+  if (toMs === undefined) return refuse('history.badRange', noInstant('to', o.to))
   const fromMs = o.from === undefined ? toMs - DEFAULT_RANGE_MS : parseInstant(o.from)
-  if (fromMs === undefined)
-    return refuse('history.badRange', 'from is not an instant of RFC 3339, such as 2026-03-01T00:00:00Z')
+  if (fromMs === undefined) return refuse('history.badRange', noInstant('from', o.from))
   if (fromMs < FIRST_MS || toMs > LAST_MS) return refuse('history.badRange', 'the range must lie between 1970 and 2200')
   if (fromMs >= toMs) return refuse('history.badRange', 'from must be before to')
   if (toMs - fromMs > HISTORY_RANGE_MS_MAX)
     return refuse('history.badRange', `the range is longer than ${HISTORY_RANGE_MS_MAX / DAY} days`)
+  if (fromMs > o.nowMs + SAMPLE_AHEAD_MS_MAX)
+    return refuse('history.badRange', 'from lies in the future, where nothing is measured yet')
   return accept({ fromMs, toMs })
 }
+
+/** In a query `+` stands for a space, which is how the offset of an instant is lost on the way. */
+const noInstant = (name: string, text: string | undefined): string =>
+  `${name} is not an instant of RFC 3339, such as 2026-03-01T00:00:00Z${/ \d{2}:\d{2}$/.test(text ?? '') ? '; write + as %2B' : ''}`
 
 /** How many buckets touch the range; buckets begin at multiples of their length. */
 export const bucketCount = ({ fromMs, toMs }: HistoryRange, bucketMs: number): number =>

@@ -10,6 +10,7 @@ import type { Register } from '#storage/register/register'
 import type { TelemetryStore } from '#storage/telemetry/telemetry-store'
 import type { ApiApp } from './api-app.ts'
 import { buildApp } from './app.ts'
+import type { ExportLimits } from './exports.ts'
 import { openFleet } from './fleet.ts'
 import { openHealth } from './health.ts'
 import { openLiveStates } from './live-states.ts'
@@ -36,7 +37,7 @@ export type ApiOptions = {
   /** 0 takes a free port. */
   readonly port: number
   readonly register: Register
-  readonly telemetry: Pick<TelemetryStore, 'history' | 'points' | 'count' | 'check'>
+  readonly telemetry: Pick<TelemetryStore, 'history' | 'spans' | 'points' | 'count' | 'check'>
   readonly bus: Bus
   /** What /readyz asks, and what the wall shows as missing. */
   readonly checks: readonly PartCheck[]
@@ -51,6 +52,7 @@ export type ApiOptions = {
   readonly nowMs: () => number
   /** Gets the upgrades of /mqtt. */
   readonly acceptMqttWebSocket?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void
+  readonly exportLimits?: Partial<ExportLimits>
   readonly liveLimits?: Partial<LiveLimits>
   /** Port of MQTT for subscribers to alarms; 0 takes a free one, undefined = there is none. */
   readonly alarmsMqttPort?: number | undefined

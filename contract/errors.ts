@@ -35,6 +35,16 @@ export const ERRORS = {
   },
   'history.badRange': { status: 400, zh: '时间范围不正确', en: 'The time range is wrong' },
   'history.unknownField': { status: 400, zh: '没有这个监测量', en: 'There is no such measured field' },
+  'history.badCursor': {
+    status: 400,
+    zh: '续读位置无效，请从第一页重新读取',
+    en: 'This is not where a page of this list ended; read from the first page',
+  },
+  'export.tooMany': {
+    status: 429,
+    zh: '同时进行的导出过多，请稍后再试',
+    en: 'Too many exports at one time, try again later',
+  },
   'store.away': {
     status: 503,
     zh: '数据库暂时不可用，已接收的数据都已保留',

@@ -75,3 +75,42 @@ export const HistoryPoint = Type.Object({
   count: Type.Integer(),
 })
 export type HistoryPoint = Static<typeof HistoryPoint>
+
+/**
+ * A sample of a state is believed until the next one, at most this long: an idle terminal speaks once a minute, and one
+ * lost sample is no gap.
+ */
+export const STATE_SILENCE_MS_MAX = 150_000
+/** At most this many samples are looked at for one answer of spans. */
+export const SPAN_SAMPLES_MAX = 200_000
+/** Integers that stand for states and not for quantities; booleans and texts always do. */
+const STATE_INTEGERS: ReadonlySet<string> = new Set([
+  'serviceMode',
+  'carStatus',
+  'carDirection',
+  'doorStatus',
+  'floorIndex',
+])
+
+/** Fields of `status` that hold a state: what is asked for as spans. Other measurements are not said again while they stay as they are. */
+export function isStateField(field: string): boolean {
+  const type = Object.hasOwn(MEASUREMENTS.status, field) ? MEASUREMENTS.status[field] : undefined
+  return type === 'boolean' || type === 'string' || (type === 'integer' && STATE_INTEGERS.has(field))
+}
+
+export type StateValue = boolean | number | string
+/**
+ * A state span (状态区间): from `fromMs` up to, not including, `toMs` the state was `value`. `sampleCount` is how many
+ * samples say so within the span; 0 when the state was brought along from before the range.
+ */
+export type StateSpan = {
+  readonly fromMs: number
+  readonly toMs: number
+  readonly value: StateValue
+  readonly sampleCount: number
+}
+/**
+ * Spans oldest first, never overlapping; where there is none, nothing is known. They speak of the time before `untilMs`,
+ * which is the end of the range when `isWhole`; otherwise the rest is to be asked for from there.
+ */
+export type StateSpans = { readonly spans: readonly StateSpan[]; readonly isWhole: boolean; readonly untilMs: number }

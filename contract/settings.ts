@@ -58,6 +58,14 @@ export const SETTINGS = {
     en: 'Telemetry store, file: or influx+http:; empty = file:{DATA_DIR}/telemetry',
     secret: true,
   },
+  TELEMETRY_RETENTION_DAYS: {
+    kind: 'integer',
+    default: '396',
+    min: 1,
+    max: 1830,
+    zh: '原始时序数据保存天数（396 = 13 个月）；更早的删除，小时数据另存 5 年',
+    en: 'Days that raw telemetry is kept (396 = 13 months); what is older is removed, hourly figures are kept for 5 years',
+  },
   HOST: { kind: 'text', default: '0.0.0.0', zh: '监听地址', en: 'Address that the listeners bind to' },
   HTTP_PORT: {
     kind: 'integer',

@@ -15,6 +15,8 @@ const BATCH_COUNT_MAX = 5_000
 const BATCH_EVERY_MS = 250
 /** An append that hangs longer than this counts as a store that is away. */
 const APPEND_MS_MAX = 30_000
+/** A store that asks for more time than this is tried again all the same. */
+const RETRY_AFTER_MS_MAX = 60_000
 /** When the work is ended, the store has so long to finish what it was given. */
 const LAST_APPEND_MS_MAX = 1_000
 
@@ -72,7 +74,7 @@ async function keep(o: Options, items: readonly Item[]): Promise<boolean> {
     }
     o.outages.began('telemetry', refusal.message)
     o.counters.retries.inc({ store: 'telemetry' })
-    await wait(backOffMs(tryCount), o.signal)
+    await wait(Math.max(backOffMs(tryCount), Math.min(refusal.retryAfterMs, RETRY_AFTER_MS_MAX)), o.signal)
   }
 }
 

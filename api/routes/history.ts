@@ -1,31 +1,27 @@
-/** What was measured: buckets for charts, raw samples for a closer look. */
+/** What was measured, for charts: numbers in buckets, states in spans. */
 import { Type } from 'typebox'
-import { FIELD_UNITS, HistoryPoint, isHistoryField, MEASUREMENTS, type Measurement } from '#contract/history'
-import { LiftId } from '#contract/ids'
+import {
+  FIELD_UNITS,
+  HISTORY_POINTS_MAX,
+  HistoryPoint,
+  isHistoryField,
+  isStateField,
+  STATE_SILENCE_MS_MAX,
+  type StateValue,
+} from '#contract/history'
 import { toWire, wireSchema } from '#contract/wire'
-import type { TelemetryPoint } from '#storage/telemetry/telemetry-store'
-import { signedInOf, type ApiApp, type AppParts } from '../api-app.ts'
-import { liftInScope } from '../fleet.ts'
+import type { ApiApp, AppParts } from '../api-app.ts'
 import { chooseBucket, readRange } from '../history-range.ts'
 import { problemAnswers, Refusal, valueOf } from '../problems.ts'
 import { openQuestions } from '../store-questions.ts'
+import { dateTime, isoOf, LiftParams, measurementOf, measuredLift, rangeQuery } from './measured-lift.ts'
 
-const SAMPLES_MAX = 1_000
-const instant = (description: string) => Type.Optional(Type.String({ maxLength: 40, description }))
-const range = {
-  from: instant('RFC 3339, included; an hour before `to` unless told'),
-  to: instant('RFC 3339, not included; now unless told'),
-}
-const measurement = <Name extends Measurement>(names: readonly Name[]) =>
-  Type.Optional(Type.Unsafe<Name>(Type.Enum([...names], { description: '`status` unless told' })))
-const LiftParams = Type.Object({ lift: LiftId })
-const dateTime = Type.String({ format: 'date-time' })
-
+const field = Type.String({ minLength: 1, maxLength: 40 })
 const HistoryQuery = Type.Object(
   {
-    field: Type.String({ minLength: 1, maxLength: 40 }),
-    measurement: measurement(['status', 'statistics']),
-    ...range,
+    field,
+    measurement: measurementOf(['status', 'statistics']),
+    ...rangeQuery,
     bucketMs: Type.Optional(
       Type.Integer({ minimum: 1, maximum: 366 * 86_400_000, description: 'Chosen by the server unless told' }),
     ),
@@ -37,51 +33,45 @@ const HistoryAnswer = Type.Object({
   measurement: Type.String(),
   unit: Type.Union([Type.String(), Type.Null()]),
   bucketMs: Type.Integer(),
-  from: dateTime,
-  to: dateTime,
+  from: dateTime(),
+  to: dateTime(),
   points: Type.Array(wireSchema(HistoryPoint), {
     description: 'Buckets without samples are left out',
+    maxItems: HISTORY_POINTS_MAX,
   }),
 })
 
-const SamplesQuery = Type.Object(
-  {
-    measurement: measurement(['status', 'statistics', 'message', 'connection']),
-    ...range,
-    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: SAMPLES_MAX, description: '200 unless told' })),
-  },
+const SpansQuery = Type.Object(
+  { field, measurement: measurementOf(['status']), ...rangeQuery },
   { additionalProperties: false },
 )
-const Sample = Type.Object({
-  sampledAt: dateTime,
-  boot: Type.Integer(),
-  seq: Type.Integer(),
-  receivedAt: dateTime,
-  fields: Type.Unsafe<Record<string, number | string | boolean>>({
-    type: 'object',
-    additionalProperties: { type: ['number', 'string', 'boolean'] },
+const Span = Type.Object({
+  from: dateTime('Included'),
+  to: dateTime('Not included'),
+  value: Type.Unsafe<StateValue>({
+    type: ['boolean', 'number', 'string'],
+    description: 'As the terminal says it: the code, not its name',
+  }),
+  sampleCount: Type.Integer({
+    description: 'Samples within the span that say so; 0 when the state was brought along from before the range',
   }),
 })
-const SamplesAnswer = Type.Object({
+const SpansAnswer = Type.Object({
+  field: Type.String(),
   measurement: Type.String(),
-  from: dateTime,
-  to: dateTime,
-  truncated: Type.Boolean({ description: 'There are more in the range' }),
-  points: Type.Array(Sample, { description: 'Oldest first' }),
+  silenceMs: Type.Integer({ description: 'A sample is believed until the next one, at most so long' }),
+  from: dateTime(),
+  to: dateTime('Never later than now: a state is not foretold'),
+  isWhole: Type.Boolean({ description: 'The spans speak of the whole range' }),
+  until: dateTime('The spans speak of the time before it; unless `isWhole`, ask for the rest with it as `from`'),
+  spans: Type.Array(Span, {
+    description: 'Oldest first; where there is none, the state is not known',
+    maxItems: HISTORY_POINTS_MAX,
+  }),
 })
-
-const HEADER_FIELDS: ReadonlySet<string> = new Set(['boot', 'seq', 'receivedAtMs'])
-
-function sampleOf({ measurement, sampledAtMs, receivedAtMs, boot, seq, fields }: TelemetryPoint) {
-  const known = Object.entries(fields).filter(
-    ([name]) => Object.hasOwn(MEASUREMENTS[measurement], name) && !HEADER_FIELDS.has(name),
-  )
-  return { ...toWire({ sampledAtMs, boot, seq, receivedAtMs }), fields: Object.fromEntries(known) }
-}
 
 export function historyRoutes(app: ApiApp, { fleet, telemetry, nowMs }: AppParts): void {
   const questions = openQuestions()
-  const iso = (atMs: number) => new Date(atMs).toISOString()
   app.get(
     '/api/v1/lifts/:lift/history',
     {
@@ -96,8 +86,7 @@ export function historyRoutes(app: ApiApp, { fleet, telemetry, nowMs }: AppParts
     },
     async (request, reply) => {
       const { field, measurement = 'status', from, to, bucketMs: askedMs } = request.query
-      const lift = await liftInScope(fleet, request.params.lift, signedInOf(request).scope)
-      if (lift === undefined) throw new Refusal('notFound', 'There is no such lift in your scope')
+      const lift = await measuredLift(fleet, request)
       if (!isHistoryField(measurement, field))
         throw new Refusal('history.unknownField', `${measurement} has no such numeric field`)
       const { fromMs, toMs } = valueOf(readRange({ from, to, nowMs: nowMs() }))
@@ -106,35 +95,41 @@ export function historyRoutes(app: ApiApp, { fleet, telemetry, nowMs }: AppParts
         telemetry.history({ lift: lift.id, measurement, field, fromMs, toMs, bucketMs, signal }),
       )
       const unit = FIELD_UNITS[field] ?? null
-      return { field, measurement, unit, bucketMs, from: iso(fromMs), to: iso(toMs), points: toWire(points) }
+      return { field, measurement, unit, bucketMs, from: isoOf(fromMs), to: isoOf(toMs), points: toWire(points) }
     },
   )
   app.get(
-    '/api/v1/lifts/:lift/samples',
+    '/api/v1/lifts/:lift/spans',
     {
       config: { act: 'lifts.read' },
       schema: {
         tags: ['lifts'],
-        summary: 'Raw samples, oldest first',
+        summary: `Spans (状态区间) of one state field: door, service mode, landing …; at most ${HISTORY_POINTS_MAX}`,
         params: LiftParams,
-        querystring: SamplesQuery,
-        response: { 200: SamplesAnswer, ...problemAnswers },
+        querystring: SpansQuery,
+        response: { 200: SpansAnswer, ...problemAnswers },
       },
     },
     async (request, reply) => {
-      const { measurement = 'status', from, to, limit = 200 } = request.query
-      const lift = await liftInScope(fleet, request.params.lift, signedInOf(request).scope)
-      if (lift === undefined) throw new Refusal('notFound', 'There is no such lift in your scope')
-      const { fromMs, toMs } = valueOf(readRange({ from, to, nowMs: nowMs() }))
-      const points = await questions.ask(reply.raw, (signal) =>
-        telemetry.points({ lift: lift.id, measurement, fromMs, toMs, limit: limit + 1, signal }),
+      const { field, measurement = 'status', from, to } = request.query
+      const lift = await measuredLift(fleet, request)
+      if (!isStateField(field)) throw new Refusal('history.unknownField', `${measurement} has no such state field`)
+      const atMs = nowMs()
+      const { fromMs, toMs: askedToMs } = valueOf(readRange({ from, to, nowMs: atMs }))
+      const toMs = Math.max(fromMs, Math.min(askedToMs, atMs))
+      const limit = HISTORY_POINTS_MAX
+      const { spans, isWhole, untilMs } = await questions.ask(reply.raw, (signal) =>
+        telemetry.spans({ lift: lift.id, measurement, field, fromMs, toMs, limit, signal }),
       )
       return {
-        measurement,
-        from: iso(fromMs),
-        to: iso(toMs),
-        truncated: points.length > limit,
-        points: points.slice(0, limit).map(sampleOf),
+        ...{ field, measurement, silenceMs: STATE_SILENCE_MS_MAX, from: isoOf(fromMs), to: isoOf(toMs) },
+        ...{ isWhole, until: isoOf(untilMs) },
+        spans: spans.map(({ fromMs: beginMs, toMs: endMs, value, sampleCount }) => ({
+          from: isoOf(beginMs),
+          to: isoOf(endMs),
+          value,
+          sampleCount,
+        })),
       }
     },
   )

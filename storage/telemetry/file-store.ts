@@ -1,6 +1,9 @@
 /** The embedded telemetry store: one DuckDB file in a folder, owned by one thread of one process. */
 import { realpathSync, mkdirSync } from 'node:fs'
+import { MEASUREMENTS } from '#contract/history'
 import type { Log } from '#contract/log-events'
+import { figuresQuestion, packHours, rowsToPut, unpackHours } from './hour-rows.ts'
+import { fleetQuestion, lastQuestion, toLastValue } from './fleet-questions.ts'
 import { packPoints } from './point-columns.ts'
 import {
   assertLimit,
@@ -8,9 +11,13 @@ import {
   historyTypeOf,
   refuseBadPoints,
   toPoint,
+  toSpansQuestion,
   withinTime,
   type TelemetryStore,
 } from './points.ts'
+import { FIGURES_RETENTION_DAYS, keptFromMs, type Retention } from './retention.ts'
+import { startSweeping, type Sweeper } from './sweep.ts'
+import type { Expiry } from './tables-expiry.ts'
 import { TablesThread } from './tables-thread.ts'
 
 /**
@@ -20,7 +27,10 @@ import { TablesThread } from './tables-thread.ts'
 const foldersOpenHere = new Set<string>()
 
 /** Opens or makes the store in a folder. Rejects with a sentence for people when the folder cannot be used. */
-export async function openFileStore(path: string, { log }: { log: Log }): Promise<TelemetryStore> {
+export async function openFileStore(
+  path: string,
+  { log, retention }: { log: Log; retention: Retention | undefined },
+): Promise<TelemetryStore> {
   const folder = makeFolder(path)
   if (foldersOpenHere.has(folder)) throw new Error(`the telemetry folder ${folder} is already open in this process`)
   foldersOpenHere.add(folder)
@@ -31,10 +41,22 @@ export async function openFileStore(path: string, { log }: { log: Log }): Promis
     void thread.exited.then(() => foldersOpenHere.delete(folder))
     throw toOpeningError(folder, error)
   }
-  return toStore(thread, () => foldersOpenHere.delete(folder))
+  const sweeper = startSweeping({
+    expiries: () => (retention === undefined ? [] : expiriesOf(retention)),
+    remove: (expiry, rowsMax) => thread.ask({ kind: 'expire', expiry, rowsMax }),
+    log,
+  })
+  return toStore(thread, sweeper, () => foldersOpenHere.delete(folder))
 }
 
-function toStore(thread: TablesThread, onClosed: () => void): TelemetryStore {
+function expiriesOf(retention: Retention): Expiry[] {
+  const beforeMs = keptFromMs(retention)
+  const samples = Object.keys(MEASUREMENTS).map((table) => ({ table, timeColumn: 'sampledAtMs', beforeMs }))
+  const figuresBeforeMs = keptFromMs({ ...retention, days: FIGURES_RETENTION_DAYS })
+  return [...samples, { table: 'hour', timeColumn: 'hourAtMs', beforeMs: figuresBeforeMs }]
+}
+
+function toStore(thread: TablesThread, sweeper: Sweeper, onClosed: () => void): TelemetryStore {
   return {
     append: async (points) => {
       refuseBadPoints(points)
@@ -44,6 +66,7 @@ function toStore(thread: TablesThread, onClosed: () => void): TelemetryStore {
       historyTypeOf(query)
       return thread.ask({ kind: 'history', query: withinTime(query) }, signal)
     },
+    spans: async ({ signal, ...query }) => thread.ask({ kind: 'spans', query: toSpansQuestion(query) }, signal),
     points: async ({ signal, ...query }) => {
       assertLimit(query)
       const rows = await thread.ask({ kind: 'points', query: withinTime(query) }, signal)
@@ -53,8 +76,25 @@ function toStore(thread: TablesThread, onClosed: () => void): TelemetryStore {
       assertRange(query)
       return thread.ask({ kind: 'count', query: withinTime(query) })
     },
+    putFigures: async (rows) => {
+      const checked = rowsToPut(rows)
+      if (checked.length > 0) await thread.ask({ kind: 'putFigures', rows: packHours(checked) })
+    },
+    figures: async ({ signal, ...query }) => {
+      const question = figuresQuestion(query)
+      return question.lifts?.length === 0
+        ? []
+        : unpackHours(await thread.ask({ kind: 'figures', query: question }, signal))
+    },
+    last: async ({ signal, ...query }) => {
+      const values = await thread.ask({ kind: 'last', ...lastQuestion(query) }, signal)
+      return values.map(toLastValue)
+    },
+    fleet: async ({ signal, ...query }) => thread.ask({ kind: 'fleet', query: fleetQuestion(query) }, signal),
+    retained: () => ({ leftOutCount: 0, removedCount: sweeper.removedCount() }),
     check: () => thread.ask({ kind: 'check' }),
     async [Symbol.asyncDispose]() {
+      sweeper[Symbol.dispose]()
       await thread[Symbol.asyncDispose]()
       void thread.exited.then(onClosed)
     },

@@ -10,13 +10,15 @@ import { TelemetryStoreError } from './points.ts'
 
 /** No request takes longer, whatever the server does. */
 const REQUEST_MS_MAX = 10_000
+/** A server that asks for more time than this is asked again all the same. */
+const RETRY_AFTER_MS_MAX = 60_000
 /** Bodies above this are sent compressed. */
 const GZIP_BYTES_MIN = 1_000
 /** The server read the points and says that it will not take them. */
 const REFUSED_STATUSES: ReadonlySet<number> = new Set([400, 413, 422])
 
 export type InfluxRequest = {
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'POST' | 'PATCH'
   readonly path: string
   readonly body?: string
   readonly headers?: Readonly<Record<string, string>>
@@ -68,6 +70,14 @@ export function newSender(address: InfluxAddress, closed: AbortSignal): SendToIn
   }
 }
 
+/** `Retry-After` as RFC 9110 10.2.3 says: seconds, or a date. The client's own reading takes seconds for milliseconds. */
+export function retryAfterMsOf(header: unknown, nowMs: number): number {
+  if (typeof header !== 'string') return 0
+  const text = header.trim()
+  const ms = /^\d+$/.test(text) ? Number(text) * 1_000 : Date.parse(text) - nowMs
+  return ms > 0 ? Math.min(ms, RETRY_AFTER_MS_MAX) : 0
+}
+
 /** What the server or the network said, as one of the two things a caller can act upon. */
 export function toStoreError(address: InfluxAddress, cause: unknown): TelemetryStoreError {
   if (cause instanceof TelemetryStoreError) return cause
@@ -82,7 +92,11 @@ export function toStoreError(address: InfluxAddress, cause: unknown): TelemetryS
       { cause },
     )
   }
-  return new TelemetryStoreError('away', `InfluxDB at ${address.host} cannot be used: ${reason}`, { cause })
+  const retryAfterMs = cause instanceof HttpError ? retryAfterMsOf(cause.headers?.['retry-after'], Date.now()) : 0
+  return new TelemetryStoreError('away', `InfluxDB at ${address.host} cannot be used: ${reason}`, {
+    cause,
+    retryAfterMs,
+  })
 }
 
 function reasonOf(cause: unknown): string {

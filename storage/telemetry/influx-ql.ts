@@ -7,14 +7,16 @@ import {
   type HistoryQuery,
   type PointsQuery,
   type RangeQuery,
+  type SpansQuestion,
   type TelemetryPoint,
 } from './points.ts'
+import type { StateSample } from './spans.ts'
 
 /** One result per statement: rows by column name. Times are Unix ms (`epoch=ms`). */
 export type InfluxRows = readonly Readonly<Record<string, unknown>>[]
 
 export const toIdentifier = (name: string): string => `"${escapeQl(name).replaceAll('"', '\\"')}"`
-const toText = (text: string): string => `'${escapeQl(text).replaceAll("'", "\\'")}'`
+export const toText = (text: string): string => `'${escapeQl(text).replaceAll("'", "\\'")}'`
 const escapeQl = (text: string): string => text.replaceAll('\\', '\\\\').replaceAll('\n', '\\n')
 
 /**
@@ -62,6 +64,16 @@ export function toPoints(query: PointsQuery, [rows = []]: readonly InfluxRows[])
     .sort((a, b) => a.sampledAtMs - b.sampledAtMs || a.boot - b.boot || a.seq - b.seq)
 }
 
+export const toStatesQuestion = (query: SpansQuestion, limit: number): string =>
+  `SELECT "boot", "seq", ${toIdentifier(query.field)} ${fromWhere(query)} ORDER BY time ASC LIMIT ${limit}`
+
+/** In order of milliseconds; within one the server's order is that of the offset. */
+export const toStateSamples = ({ field }: SpansQuestion, rows: InfluxRows): StateSample[] =>
+  rows.map(({ time, boot, seq, [field]: value }) => {
+    const isKnown = typeof value === 'boolean' || typeof value === 'number' || typeof value === 'string'
+    return { atMs: Number(time), boot: Number(boot), seq: Number(seq), value: isKnown ? value : undefined }
+  })
+
 export const toCountQuestion = (query: RangeQuery): string => `SELECT count("receivedAtMs") ${fromWhere(query)}`
 export const toCount = ([rows = []]: readonly InfluxRows[]): number => Number(rows[0]?.['count'] ?? 0)
 
@@ -71,18 +83,34 @@ function fromWhere(query: RangeQuery): string {
   return `FROM ${toIdentifier(measurement)} WHERE "lift" = ${toText(lift)} AND time >= ${fromMs}ms AND time < ${toMs}ms`
 }
 
+/** Longer series are put together from several inside the server, which leaves its mark on them though they are whole. */
+const PARTIAL_ROWS_MIN = 10_000
+
 /** The rows of each statement of an answer of `/query`, or the reason why there are none. */
 export function readAnswer(body: unknown): { rows: InfluxRows[]; error: string | undefined } {
   const { results = [], error } = (body ?? {}) as InfluxAnswer
-  const firstError = error ?? results.find((result) => result.error !== undefined)?.error
+  const isCut = results.some(({ series = [] }) =>
+    series.some(({ partial, values = [] }) => partial === true && values.length <= PARTIAL_ROWS_MIN),
+  )
+  const firstError =
+    error ??
+    results.find((result) => result.error !== undefined)?.error ??
+    (isCut ? 'it cuts its answers short; raise max-row-limit' : undefined)
   return { rows: results.map((result) => (result.series ?? []).flatMap(toRows)), error: firstError }
 }
 
-function toRows({ columns, values = [] }: Series): InfluxRows {
-  return values.map((row) => Object.fromEntries(columns.map((name, index) => [name, row[index]])))
+function toRows({ columns, values = [], tags = {} }: Series): InfluxRows {
+  return values.map((row) => ({ ...tags, ...Object.fromEntries(columns.map((name, index) => [name, row[index]])) }))
 }
 
-type Series = { readonly columns: readonly string[]; readonly values?: readonly (readonly unknown[])[] }
+type Series = {
+  readonly columns: readonly string[]
+  readonly values?: readonly (readonly unknown[])[]
+  /** Those that the statement groups by. */
+  readonly tags?: Readonly<Record<string, string>>
+  /** Set when the server keeps the rest to itself (`max-row-limit`). */
+  readonly partial?: boolean
+}
 /** As InfluxDB 1.x documents it, and 2.x and 3.x repeat it. */
 type InfluxAnswer = {
   readonly error?: string

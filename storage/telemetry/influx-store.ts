@@ -4,23 +4,41 @@
 import { HttpError } from '@influxdata/influxdb-client'
 import type { Log } from '#contract/log-events'
 import { newSender, toError, toStoreError, type SendToInflux } from './influx-connection.ts'
-import { ensureDatabase } from './influx-database.ts'
-import { toLine } from './influx-line.ts'
+import { ensureDatabase, FIGURES_POLICY } from './influx-database.ts'
 import {
-  readAnswer,
-  toCount,
-  toCountQuestion,
-  toHistory,
-  toHistoryQuestion,
-  toPoints,
-  toPointsQuestion,
-  type InfluxRows,
-} from './influx-ql.ts'
+  fleetQuestion,
+  lastQuestion,
+  toFleetHours,
+  toFleetQuestion,
+  toLastQuestion,
+  toLastValues,
+} from './fleet-questions.ts'
+import { rowsToPut, figuresQuestion } from './hour-rows.ts'
+import { readHours, toHourLine } from './influx-hours.ts'
+import { toLine } from './influx-line.ts'
+import { readAnswer, toCount, toCountQuestion, toHistory, toHistoryQuestion, type InfluxRows } from './influx-ql.ts'
+import { readPoints, readSpans } from './influx-pages.ts'
 import { readInfluxUrl, type InfluxAddress } from './influx-url.ts'
-import { assertLimit, assertRange, refuseBadPoints, TelemetryStoreError, type TelemetryStore } from './points.ts'
+import {
+  assertLimit,
+  assertRange,
+  refuseBadPoints,
+  toSpansQuestion,
+  TelemetryStoreError,
+  type TelemetryPoint,
+  type TelemetryStore,
+} from './points.ts'
+import type { Retention } from './retention.ts'
+
+/** Parts of one batch that are under way at one time. */
+const REQUESTS_MAX = 4
+const REQUEST_POINTS_MIN = 500
 
 /** Does not need the server to be there. Throws when the URL is not one. */
-export function openInfluxStore(url: string, { log }: { log: Log }): TelemetryStore {
+export function openInfluxStore(
+  url: string,
+  { log, retention }: { log: Log; retention: Retention | undefined },
+): TelemetryStore {
   const address = readInfluxUrl(url)
   const closed = new AbortController()
   const send = newSender(address, closed.signal)
@@ -28,7 +46,7 @@ export function openInfluxStore(url: string, { log }: { log: Log }): TelemetrySt
 
   /** Once per process, and again after the server said that the database is gone. */
   function ensureOnce(): Promise<void> {
-    databaseThere ??= ensureDatabase(send, address, log).catch((error: unknown) => {
+    databaseThere ??= ensureDatabase(send, address, { days: retention?.days, log }).catch((error: unknown) => {
       databaseThere = undefined
       throw toStoreError(address, error)
     })
@@ -45,7 +63,7 @@ export function openInfluxStore(url: string, { log }: { log: Log }): TelemetrySt
     )
     const { rows, error } = readAnswer(response.body)
     if (error === undefined) return rows
-    if (!error.includes('database not found'))
+    if (!/(database|retention policy) not found/.test(error))
       throw new TelemetryStoreError('away', `InfluxDB at ${address.host} does not answer: ${error}`)
     databaseThere = undefined
     return []
@@ -56,22 +74,37 @@ export function openInfluxStore(url: string, { log }: { log: Log }): TelemetrySt
       refuseBadPoints(points)
       if (points.length === 0) return
       await ensureOnce()
-      try {
-        await write(send, address, points.map(toLine).join('\n'))
-      } catch (error) {
-        if (error instanceof HttpError && error.statusCode === 404) databaseThere = undefined
-        throw toStoreError(address, error)
-      }
+      const bodies = divideByLift(points, REQUESTS_MAX).map((part) => part.map(toLine).join('\n'))
+      // All are waited for: after a failure nothing of the batch is still on its way.
+      const written = await Promise.allSettled(bodies.map((body) => write(send, address, body)))
+      const failures = written.flatMap((each) => (each.status === 'rejected' ? [each.reason as unknown] : []))
+      if (failures.some((error) => error instanceof HttpError && error.statusCode === 404)) databaseThere = undefined
+      const worst = worstOf(failures.map((error) => toStoreError(address, error)))
+      if (worst !== undefined) throw worst
     },
     history: async ({ signal, ...query }) => toHistory(query, await ask(toHistoryQuestion(query), signal)),
+    spans: async ({ signal, ...query }) => readSpans(ask, toSpansQuestion(query), signal),
     points: async ({ signal, ...query }) => {
       assertLimit(query)
-      return toPoints(query, await ask(toPointsQuestion(query), signal))
+      return readPoints(ask, query, signal)
     },
     count: async (query) => {
       assertRange(query)
       return toCount(await ask(toCountQuestion(query)))
     },
+    async putFigures(rows) {
+      const checked = rowsToPut(rows)
+      if (checked.length === 0) return
+      await ensureOnce()
+      await write(send, address, checked.map(toHourLine).join('\n'), FIGURES_POLICY).catch((error: unknown) => {
+        if (error instanceof HttpError && error.statusCode === 404) databaseThere = undefined
+        throw toStoreError(address, error)
+      })
+    },
+    figures: async ({ signal, ...query }) => readHours((question) => ask(question, signal), figuresQuestion(query)),
+    last: async ({ signal, ...query }) => toLastValues(await ask(toLastQuestion(lastQuestion(query).query), signal)),
+    fleet: async ({ signal, ...query }) => toFleetHours(await ask(toFleetQuestion(fleetQuestion(query)), signal)),
+    retained: () => ({ leftOutCount: 0, removedCount: 0 }),
     async check() {
       await ensureOnce()
       await ask('SHOW MEASUREMENTS LIMIT 1')
@@ -83,8 +116,33 @@ export function openInfluxStore(url: string, { log }: { log: Log }): TelemetrySt
   }
 }
 
-async function write(send: SendToInflux, address: InfluxAddress, body: string): Promise<void> {
-  const parameters = new URLSearchParams({ db: address.bucket, precision: 'ns' })
+/**
+ * At most `partsMax` parts, each lift in one of them, none so small that it is not worth a request. While the server
+ * takes one part apart, the next is made and sent.
+ */
+function divideByLift(points: readonly TelemetryPoint[], partsMax: number): readonly (readonly TelemetryPoint[])[] {
+  const count = Math.min(partsMax, Math.floor(points.length / REQUEST_POINTS_MIN))
+  if (count < 2) return [points]
+  const parts = Array.from({ length: count }, (): TelemetryPoint[] => [])
+  const partOf = new Map<string, TelemetryPoint[] | undefined>()
+  for (const point of points) {
+    if (!partOf.has(point.lift)) partOf.set(point.lift, parts[partOf.size % count])
+    partOf.get(point.lift)?.push(point)
+  }
+  return parts.filter((part) => part.length > 0)
+}
+
+/** An outage before a refusal: while the server is away nothing can be said against the points. The longest wait of all. */
+function worstOf(errors: readonly TelemetryStoreError[]): TelemetryStoreError | undefined {
+  const worst = errors.find(({ kind }) => kind === 'away') ?? errors[0]
+  const retryAfterMs = Math.max(0, ...errors.map((error) => error.retryAfterMs))
+  if (worst === undefined || worst.retryAfterMs === retryAfterMs) return worst
+  return new TelemetryStoreError(worst.kind, worst.message, { cause: worst, retryAfterMs })
+}
+
+/** Into the named retention policy, or into the one that the database has for samples. */
+async function write(send: SendToInflux, address: InfluxAddress, body: string, policy?: string): Promise<void> {
+  const parameters = new URLSearchParams({ db: address.bucket, precision: 'ns', ...(policy ? { rp: policy } : {}) })
   const headers = { 'content-type': 'text/plain; charset=utf-8' }
   const { status } = await send({ method: 'POST', path: `/write?${parameters.toString()}`, body, headers })
   // 204 alone means that every point is taken; 3.x says 201 when it took some.

@@ -1,12 +1,19 @@
 /** What every telemetry store takes and answers, and how it says no. Times are Unix ms. */
 import {
   HISTORY_POINTS_MAX,
+  isStateField,
   MEASUREMENTS,
+  SPAN_SAMPLES_MAX,
+  STATE_SILENCE_MS_MAX,
   type FieldType,
   type HistoryPoint,
   type Measurement,
+  type StateSpans,
 } from '#contract/history'
+import type { HourFigures } from '#contract/figures'
 import { isLiftId, type LiftId } from '#contract/ids'
+import type { FleetHour, FleetQuery, LastQuery, LastValue } from './fleet-questions.ts'
+import type { FiguresQuery } from './hour-rows.ts'
 
 /**
  * One point. Its identity is (`measurement`, `lift`, `sampledAtMs`, `boot`, `seq`): two samples of the same millisecond
@@ -27,9 +34,16 @@ export type TelemetryPoint = {
 export class TelemetryStoreError extends Error {
   override readonly name = 'TelemetryStoreError'
   readonly kind: 'away' | 'refused'
-  constructor(kind: 'away' | 'refused', message: string, options?: ErrorOptions) {
+  /** The store asked not to be tried again before this time has passed; 0 when it did not. Bounded by the store's adapter. */
+  readonly retryAfterMs: number
+  constructor(
+    kind: 'away' | 'refused',
+    message: string,
+    options: ErrorOptions & { readonly retryAfterMs?: number } = {},
+  ) {
     super(message, options)
     this.kind = kind
+    this.retryAfterMs = options.retryAfterMs ?? 0
   }
 }
 
@@ -42,20 +56,47 @@ export type RangeQuery = {
   readonly toMs: number
 }
 export type HistoryQuery = RangeQuery & { readonly field: string; readonly bucketMs: number }
-export type PointsQuery = RangeQuery & { readonly limit: number }
+/** Where a point stands among the points of its measurement and lift. */
+export type PointPosition = Pick<TelemetryPoint, 'sampledAtMs' | 'boot' | 'seq'>
+/** With `after`, only points behind that one: a page begins where the one before ended, whatever came meanwhile. */
+export type PointsQuery = RangeQuery & { readonly limit: number; readonly after?: PointPosition }
+/** `limit`: most spans of an answer, at most `HISTORY_POINTS_MAX`. */
+export type SpansQuery = RangeQuery & { readonly field: string; readonly limit: number }
+/** With the bounds of the contract, for the thread that does not know them. */
+export type SpansQuestion = SpansQuery & { readonly silenceMs: number; readonly samplesMax: number }
 
 export interface TelemetryStore extends AsyncDisposable {
   /** Durable when it resolves; idempotent. Rejects with `TelemetryStoreError`. At most `BATCH_POINTS_MAX` points. */
   append(points: readonly TelemetryPoint[]): Promise<void>
   /** Minimum, maximum, mean, last and count per bucket that has samples; buckets begin at multiples of `bucketMs`. Booleans count as 0 and 1. */
   history(query: HistoryQuery & { readonly signal?: AbortSignal }): Promise<HistoryPoint[]>
-  /** Raw points in order of sample time, oldest first, at most `limit`. */
+  /**
+   * The states of a state field as spans. A sample is believed until the next one, at most `STATE_SILENCE_MS_MAX`; a
+   * state from before the range counts when it is believed at its begin, and is never told beyond its end.
+   */
+  spans(query: SpansQuery & { readonly signal?: AbortSignal }): Promise<StateSpans>
+  /** Raw points in order of sample time, boot and seq, oldest first, at most `limit`. */
   points(query: PointsQuery & { readonly signal?: AbortSignal }): Promise<TelemetryPoint[]>
   /** How many points there are in a range. */
   count(query: RangeQuery): Promise<number>
+  /**
+   * Stores hourly figures; a row replaces that of the same lift and hour. Durable when it resolves. Rejects with
+   * `TelemetryStoreError`, and with a `RangeError` above `BATCH_POINTS_MAX` rows.
+   */
+  putFigures(rows: readonly HourFigures[]): Promise<void>
+  /** Hourly figures in order of hour and lift, at most `limit`; hours without figures are not in the answer. */
+  figures(query: FiguresQuery & { readonly signal?: AbortSignal }): Promise<HourFigures[]>
+  /** The last value of each lift that has one within the range, in order of lifts. */
+  last(query: LastQuery & { readonly signal?: AbortSignal }): Promise<LastValue[]>
+  /** A figure of all lifts together, for each hour that has one, oldest first. */
+  fleet(query: FleetQuery & { readonly signal?: AbortSignal }): Promise<FleetHour[]>
+  /** What the retention did since the store was opened. */
+  retained(): RetentionCounts
   /** Rejects with the reason when the store cannot be used now. Bounded in time. */
   check(): Promise<void>
 }
+/** `leftOutCount`: points that were older than the retention when they came. `removedCount`: rows that the embedded store removed. */
+export type RetentionCounts = { readonly leftOutCount: number; readonly removedCount: number }
 
 export const BATCH_POINTS_MAX = 5_000
 /** The last whole millisecond that InfluxDB can keep (its time is 64-bit nanoseconds). */
@@ -151,7 +192,28 @@ export function historyTypeOf(query: HistoryQuery): 'integer' | 'number' | 'bool
 
 export function assertLimit(query: PointsQuery): void {
   assertRange(query)
-  assertQuestion(Number.isSafeInteger(query.limit) && query.limit > 0, 'limit is a whole number above 0')
+  const { limit, after } = query
+  assertQuestion(Number.isSafeInteger(limit) && limit > 0, 'limit is a whole number above 0')
+  if (after !== undefined)
+    assertQuestion(
+      isCount(after.sampledAtMs) && isCount(after.boot) && isCount(after.seq),
+      'after is where a point stands',
+    )
+}
+
+/** The question with the bounds of the contract and times that a store can hold. */
+export function toSpansQuestion(query: SpansQuery): SpansQuestion {
+  assertRange(query)
+  const { measurement, field, limit } = query
+  assertQuestion(
+    Number.isSafeInteger(limit) && limit > 0 && limit <= HISTORY_POINTS_MAX,
+    `limit is a whole number from 1 to ${HISTORY_POINTS_MAX}`,
+  )
+  assertQuestion(
+    measurement === 'status' && isStateField(field),
+    `${measurement} has no states of ${JSON.stringify(field)}`,
+  )
+  return { ...withinTime(query), silenceMs: STATE_SILENCE_MS_MAX, samplesMax: SPAN_SAMPLES_MAX }
 }
 
 function assertQuestion(holds: boolean, otherwise: string): asserts holds {
@@ -182,7 +244,7 @@ export function toPoint(
 }
 
 /** The question without times that no store can hold, so that the far ends of time are allowed in it. */
-export function withinTime<Query extends RangeQuery>(query: Query): Query {
+export function withinTime<Query extends Pick<RangeQuery, 'fromMs' | 'toMs'>>(query: Query): Query {
   return { ...query, fromMs: toStorable(query.fromMs), toMs: toStorable(query.toMs) }
 }
 

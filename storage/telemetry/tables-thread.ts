@@ -3,10 +3,21 @@
  * end to every wait, and a new thread when the old one died.
  */
 import { Worker } from 'node:worker_threads'
-import { MEASUREMENTS, type HistoryPoint } from '#contract/history'
+import { HOUR_FIELDS } from '#contract/figures'
+import { MEASUREMENTS, type FieldType, type HistoryPoint, type StateSpans } from '#contract/history'
 import type { Log } from '#contract/log-events'
+import type { FleetHour, FleetQuery, LastQuery } from './fleet-questions.ts'
+import type { FiguresQuery, HourColumns } from './hour-rows.ts'
+import type { HourFields } from './hour-table.ts'
 import { buffersOf, type PointColumns } from './point-columns.ts'
-import { TelemetryStoreError, type HistoryQuery, type PointsQuery, type RangeQuery } from './points.ts'
+import {
+  TelemetryStoreError,
+  type HistoryQuery,
+  type PointsQuery,
+  type RangeQuery,
+  type SpansQuestion,
+} from './points.ts'
+import type { Expiry } from './tables-expiry.ts'
 import type { MeasurementFields, Row } from './tables.ts'
 
 /** At most this many asks wait for an answer; further ones are turned away. */
@@ -17,22 +28,52 @@ const CLOSE_MS_MAX = 10_000
 const ANSWER_MS_MAX: Readonly<Record<Question['kind'], number>> = {
   append: 30_000,
   history: 30_000,
+  spans: 30_000,
   points: 30_000,
   count: 30_000,
+  putFigures: 30_000,
+  figures: 30_000,
+  last: 30_000,
+  fleet: 30_000,
+  expire: 30_000,
   check: 5_000,
 }
+/** These wait for each other; reading goes on beside them. */
+const WRITING: ReadonlySet<Question['kind']> = new Set(['append', 'putFigures', 'expire', 'check'])
 const RESTART_MS_MIN = 100
 const RESTART_MS_MAX = 30_000
 
 export type Question =
   | { readonly kind: 'append'; readonly batches: readonly PointColumns[] }
   | { readonly kind: 'history'; readonly query: HistoryQuery }
+  | { readonly kind: 'spans'; readonly query: SpansQuestion }
   | { readonly kind: 'points'; readonly query: PointsQuery }
   | { readonly kind: 'count'; readonly query: RangeQuery }
+  | { readonly kind: 'putFigures'; readonly rows: HourColumns }
+  | { readonly kind: 'figures'; readonly query: FiguresQuery }
+  | { readonly kind: 'last'; readonly query: LastQuery; readonly type: FieldType }
+  | { readonly kind: 'fleet'; readonly query: FleetQuery }
+  | { readonly kind: 'expire'; readonly expiry: Expiry; readonly rowsMax: number }
   | { readonly kind: 'check' }
-type Answers = { append: undefined; history: HistoryPoint[]; points: Row[]; count: number; check: undefined }
+type Answers = {
+  append: undefined
+  history: HistoryPoint[]
+  spans: StateSpans
+  points: Row[]
+  count: number
+  putFigures: undefined
+  figures: HourColumns
+  last: Row[]
+  fleet: FleetHour[]
+  expire: number
+  check: undefined
+}
 
-export type WorkerData = { readonly folder: string; readonly measurements: MeasurementFields }
+export type WorkerData = {
+  readonly folder: string
+  readonly measurements: MeasurementFields
+  readonly hourFields: HourFields
+}
 export type Ask = { readonly kind: 'ask'; readonly id: number; readonly question: Question }
 export type ToWorker = Ask | { readonly kind: 'cancel'; readonly id: number } | { readonly kind: 'close' }
 export type FromWorker =
@@ -99,7 +140,7 @@ export class TablesThread implements AsyncDisposable {
     signal?: AbortSignal,
   ): Promise<Answers[Kind]> {
     const worker = this.#worker
-    const isWriting = question.kind === 'append' || question.kind === 'check'
+    const isWriting = WRITING.has(question.kind)
     if (!worker) return Promise.reject(away(this.#away))
     if (signal?.aborted) return Promise.reject(toError(signal.reason))
     if (isWriting && this.#overdue.size > 0)
@@ -192,7 +233,7 @@ const away = (reason: string): TelemetryStoreError => new TelemetryStoreError('a
 /** Built code has a worker of JavaScript; source (tsx, tests) has one of TypeScript that needs its loader first. */
 function newWorker(folder: string): Worker {
   const file = import.meta.url.endsWith('.ts') ? './tables-worker-source.mjs' : './tables-worker.js'
-  const workerData: WorkerData = { folder, measurements: MEASUREMENTS }
+  const workerData: WorkerData = { folder, measurements: MEASUREMENTS, hourFields: HOUR_FIELDS }
   return new Worker(new URL(file, import.meta.url), { workerData, name: 'telemetry' })
 }
 

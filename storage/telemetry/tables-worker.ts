@@ -10,6 +10,8 @@ const say = (message: FromWorker): void => port.postMessage(message)
 /** Errors of DuckDB that speak of the values, not of the store. */
 const VALUE_ERROR = /^(Conversion|Invalid Input|Out of Range|Constraint) Error/
 
+/** The others are reading. */
+const WRITING: ReadonlySet<Question['kind']> = new Set(['append', 'putFigures', 'expire', 'check'])
 /** Asks wait for those before them: writing in one queue, reading in another, so that they do not wait for each other. */
 const queues = { writing: Promise.resolve(), reading: Promise.resolve() }
 let readingNow = -1
@@ -17,9 +19,9 @@ let ending = false
 /** Reading that waits for its turn; what is cancelled is taken out. */
 const readingLater = new Set<number>()
 
-const { folder, measurements } = workerData as WorkerData
+const { folder, measurements, hourFields } = workerData as WorkerData
 try {
-  listen(await openTables(folder, measurements))
+  listen(await openTables(folder, measurements, hourFields))
   say({ kind: 'ready' })
 } catch (error) {
   say({ kind: 'notOpened', message: messageOf(error) })
@@ -35,7 +37,7 @@ function listen(tables: Tables): void {
       else readingLater.delete(message.id)
     } else if (message.kind === 'close') {
       void queues.writing.then(() => queues.reading).then(() => end(tables))
-    } else if (message.question.kind === 'append' || message.question.kind === 'check') {
+    } else if (WRITING.has(message.question.kind)) {
       queues.writing = queues.writing.then(() => write(tables, message))
     } else {
       readingLater.add(message.id)
@@ -47,8 +49,7 @@ function listen(tables: Tables): void {
 async function write(tables: Tables, { id, question }: Ask): Promise<void> {
   if (ending) return refuse(id)
   try {
-    await answer(tables, question)
-    say({ kind: 'answer', id, value: undefined })
+    say({ kind: 'answer', id, value: await answer(tables, question) })
   } catch (error) {
     const message = messageOf(error)
     say({ kind: 'failure', id, refused: VALUE_ERROR.test(message), ending: true, message })
@@ -75,10 +76,22 @@ async function answer(tables: Tables, question: Question): Promise<unknown> {
       return tables.append(question.batches)
     case 'history':
       return tables.history(question.query)
+    case 'spans':
+      return tables.spans(question.query)
     case 'points':
       return tables.points(question.query)
     case 'count':
       return tables.count(question.query)
+    case 'putFigures':
+      return tables.putFigures(question.rows)
+    case 'figures':
+      return tables.figures(question.query)
+    case 'last':
+      return tables.last(question.query, question.type)
+    case 'fleet':
+      return tables.fleet(question.query)
+    case 'expire':
+      return tables.expire(question.expiry, question.rowsMax)
     case 'check':
       return tables.check()
     default:

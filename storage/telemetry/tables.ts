@@ -19,9 +19,16 @@ import {
   type DuckDBType,
   type DuckDBValue,
 } from '@duckdb/node-api'
-import type { FieldType, HistoryPoint, Measurement } from '#contract/history'
+import type { FieldType, HistoryPoint, Measurement, StateSpans } from '#contract/history'
+import type { FleetHour, FleetQuery, LastQuery } from './fleet-questions.ts'
+import type { FiguresQuery, HourColumns } from './hour-rows.ts'
+import { openHourTable, readHours, type HourFields } from './hour-table.ts'
 import type { PointColumns } from './point-columns.ts'
-import type { HistoryQuery, PointsQuery, RangeQuery } from './points.ts'
+import type { HistoryQuery, PointsQuery, RangeQuery, SpansQuestion } from './points.ts'
+import { removeExpired, type Expiry } from './tables-expiry.ts'
+import { readFleet, readLast } from './tables-fleet.ts'
+import { readPoints, readSpans } from './tables-points.ts'
+import { inRange, toIdentifier } from './tables-sql.ts'
 import { newWatermarks, type Watermarks } from './watermarks.ts'
 
 /** DuckDB keeps at most this much in memory and spills the rest to the folder. */
@@ -54,8 +61,16 @@ export interface Tables {
   /** One transaction, one sync. Rows that are there already, or twice in the batch, are left out. Not to be called twice at once. */
   append(batches: readonly PointColumns[]): Promise<void>
   history(query: HistoryQuery): Promise<HistoryPoint[]>
+  spans(query: SpansQuestion): Promise<StateSpans>
   points(query: PointsQuery): Promise<Row[]>
   count(query: RangeQuery): Promise<number>
+  /** One transaction, one sync. Not to be called while something is appended. */
+  putFigures(rows: HourColumns): Promise<void>
+  figures(query: FiguresQuery): Promise<HourColumns>
+  last(query: LastQuery, type: FieldType): Promise<Row[]>
+  fleet(query: FleetQuery): Promise<FleetHour[]>
+  /** Removes at most so many rows. Not to be called while something is appended. */
+  expire(expiry: Expiry, rowsMax: number): Promise<number>
   /** Asks the connection that writes. */
   check(): Promise<void>
   /** Ends the question that is being answered now, with an error. */
@@ -65,7 +80,11 @@ export interface Tables {
 }
 
 /** Opens or makes the tables in a folder. Rejects when another process has them open. */
-export async function openTables(folder: string, measurements: MeasurementFields): Promise<Tables> {
+export async function openTables(
+  folder: string,
+  measurements: MeasurementFields,
+  hourFields: HourFields,
+): Promise<Tables> {
   mkdirSync(folder, { recursive: true })
   const instance = await DuckDBInstance.create(join(folder, 'telemetry.duckdb'), {
     memory_limit: MEMORY_LIMIT,
@@ -84,16 +103,23 @@ export async function openTables(folder: string, measurements: MeasurementFields
     'CREATE TEMP TABLE candidate ("row" INTEGER, lift VARCHAR, "sampledAtMs" BIGINT, boot BIGINT, seq BIGINT)',
   )
   const candidates = await writer.createAppender('candidate', 'main', 'temp')
+  const hours = await openHourTable(writer, hourFields)
 
   return {
     append: (batches) => appendBatches(writer, candidates, tables, batches),
     history: (query) => readHistory(reader, query),
+    spans: (query) => readSpans(reader, query, measurements[query.measurement][query.field] ?? 'string'),
     points: (query) => readPoints(reader, query, measurements[query.measurement]),
     count: (query) => readCount(reader, query),
+    putFigures: (rows) => hours.put(rows),
+    figures: (query) => readHours(reader, query, hourFields),
+    last: (query, type) => readLast(reader, query, type),
+    fleet: (query) => readFleet(reader, query),
+    expire: (expiry, rowsMax) => removeExpired(writer, expiry, rowsMax),
     check: async () => void (await writer.run('SELECT 1')),
     interruptReading: () => reader.interrupt(),
     close: () => {
-      const appenders = [candidates, ...[...tables.values()].map((table) => table.appender)]
+      const appenders = [candidates, hours.appender, ...[...tables.values()].map((table) => table.appender)]
       // What was not committed goes: after a failure an appender may hold rows that it would write on closing.
       for (const appender of appenders) quietly(() => appender.clear())
       for (const open of [...appenders, reader, writer, instance]) quietly(() => open.closeSync())
@@ -255,23 +281,6 @@ async function readHistory(reader: DuckDBConnection, query: HistoryQuery): Promi
   }))
 }
 
-async function readPoints(
-  reader: DuckDBConnection,
-  query: PointsQuery,
-  fields: Readonly<Record<string, FieldType>>,
-): Promise<Row[]> {
-  // Integers of the contract are safe integers; as DOUBLE they come as numbers, not as bigints.
-  const columns = Object.entries({ sampledAtMs: 'integer', ...fields }).map(([name, type]) =>
-    type === 'integer' ? `${toIdentifier(name)}::DOUBLE AS ${toIdentifier(name)}` : toIdentifier(name),
-  )
-  const result = await reader.runAndReadAll(
-    `SELECT ${columns.join(', ')} FROM (SELECT * FROM ${toIdentifier(query.measurement)}
-     WHERE ${inRange(query)} ORDER BY "sampledAtMs", boot, seq LIMIT ${query.limit})`,
-    { lift: query.lift },
-  )
-  return result.getRowObjects()
-}
-
 async function readCount(reader: DuckDBConnection, query: RangeQuery): Promise<number> {
   const result = await reader.runAndReadAll(
     `SELECT count(*)::DOUBLE FROM ${toIdentifier(query.measurement)} WHERE ${inRange(query)}`,
@@ -280,10 +289,4 @@ async function readCount(reader: DuckDBConnection, query: RangeQuery): Promise<n
   return Number(result.value(0, 0))
 }
 
-/** `$lift` is bound; the times are whole numbers. */
-const inRange = (query: RangeQuery): string =>
-  `lift = $lift AND "sampledAtMs" >= ${query.fromMs} AND "sampledAtMs" < ${query.toMs}`
-
-/** Only names of the contract come here, and those of columns of our own file. */
-const toIdentifier = (name: string): string => `"${name.replaceAll('"', '""')}"`
 const toDefinition = (column: Column): string => `${toIdentifier(column.name)} ${String(column.type)}`

@@ -8,6 +8,7 @@ import { liftId, openWorld, type World } from './world.ts'
 
 const BEGIN_MS = Date.UTC(2026, 0, 5)
 const at = (offsetMs: number) => new Date(BEGIN_MS + offsetMs).toISOString()
+const ahead = (ms: number) => new Date(Date.now() + ms).toISOString()
 
 let world: World
 beforeAll(async () => {
@@ -65,6 +66,11 @@ describe('history', () => {
     ['a reversed range', `field=speedMps&from=${at(1)}&to=${at(0)}`, 'history.badRange'],
     ['a range of ten years', `field=speedMps&from=${at(-10 * 366 * 86_400_000)}&to=${at(0)}`, 'history.badRange'],
     ['no instant', 'field=speedMps&from=yesterday', 'history.badRange'],
+    ['a range in the future', `field=speedMps&from=${ahead(6 * 60_000)}&to=${ahead(3_600_000)}`, 'history.badRange'],
+    ['an hour that no day has', 'field=speedMps&from=2026-01-05T24:00:00Z', 'history.badRange'],
+    ['a range that is NaN', 'field=speedMps&from=NaN&to=NaN', 'history.badRange'],
+    ['a bucket that is NaN', 'field=speedMps&bucketMs=NaN', 'request.invalid'],
+    ['an endless bucket', 'field=speedMps&bucketMs=Infinity', 'request.invalid'],
     [
       'more buckets than an answer holds',
       `field=speedMps&from=${at(0)}&to=${at(86_400_000)}&bucketMs=1`,
@@ -97,45 +103,6 @@ describe('history', () => {
   })
 })
 
-describe('samples', () => {
-  it('are raw, oldest first, and say when there are more', async () => {
-    const { json } = await world.ask(`/api/v1/lifts/lift-a1/samples?from=${at(0)}&to=${at(180_000)}&limit=2`, {
-      as: 'alpha',
-    })
-    expect(json).toEqual({
-      measurement: 'status',
-      from: at(0),
-      to: at(180_000),
-      truncated: true,
-      points: [
-        {
-          sampledAt: at(0),
-          boot: 1,
-          seq: 0,
-          receivedAt: at(50),
-          fields: { speedMps: 0, doorClosed: true, carPosition: '2' },
-        },
-        {
-          sampledAt: at(1_000),
-          boot: 1,
-          seq: 1,
-          receivedAt: at(1_050),
-          fields: { speedMps: 1, doorClosed: false, carPosition: '2' },
-        },
-      ],
-    })
-    const all = await world.ask(`/api/v1/lifts/lift-a1/samples?from=${at(0)}&to=${at(180_000)}`, { as: 'alpha' })
-    expect(all.json).toMatchObject({ truncated: false, points: { length: 120 } })
-  })
-
-  it.each(['limit=0', 'limit=100000', 'measurement=secrets', `from=${at(5)}&to=${at(5)}`])(
-    'refuse %s',
-    async (query) => {
-      expect((await world.ask(`/api/v1/lifts/lift-a1/samples?${query}`, { as: 'alpha' })).status).toBe(400)
-    },
-  )
-})
-
 describe('a telemetry store that is away', () => {
   const away = async () => {
     throw new TelemetryStoreError('away', 'connect ECONNREFUSED 10.1.2.3:8086')
@@ -144,7 +111,7 @@ describe('a telemetry store that is away', () => {
   it('makes history a problem of its own, without a word about the inner network, and leaves the rest alone', async () => {
     await using broken = await openWorld(
       {
-        telemetry: { history: away, points: away, count: away, check: away },
+        telemetry: { history: away, spans: away, points: away, count: away, check: away },
         checks: [{ part: 'telemetry', check: away }],
       },
       world,

@@ -7,6 +7,7 @@ import { intake } from './intake.ts'
 import { journal } from './journal.ts'
 import { kills } from './kills.ts'
 import { reconnect } from './reconnect.ts'
+import { telemetry } from './telemetry.ts'
 
 export type Benchmark = {
   readonly summary: string
@@ -24,6 +25,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   kills,
   fuzz,
   attack,
+  telemetry,
 }
 
 function help(): string {

@@ -60,8 +60,16 @@ const READ_BY: Readonly<Record<Part, readonly SettingName[]>> = {
     ...(['MQTT_TLS_CA_FILE', 'MQTT_TLS_CRL_FILE'] as const),
     ...Object.values(LIMIT_SETTINGS),
   ],
-  ingest: ['JOURNAL_BYTES_MAX', 'LOG_LEVEL'],
-  api: ['LOG_LEVEL', 'MQTT_TLS_CERT_FILE', 'ALARMS_MQTT_PORT', 'PUBLIC_ORIGIN', 'DEMO_LIFTS', 'DEMO_SEED'],
+  ingest: ['JOURNAL_BYTES_MAX', 'TELEMETRY_RETENTION_DAYS', 'LOG_LEVEL'],
+  api: [
+    'LOG_LEVEL',
+    'TELEMETRY_RETENTION_DAYS',
+    'MQTT_TLS_CERT_FILE',
+    'ALARMS_MQTT_PORT',
+    'PUBLIC_ORIGIN',
+    'DEMO_LIFTS',
+    'DEMO_SEED',
+  ],
   simulator: ['LOG_LEVEL', 'DEMO_LIFTS', 'DEMO_SEED', 'SIMULATOR_SPEED', 'SIMULATOR_FAULT_MINUTES'],
 }
 

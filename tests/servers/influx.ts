@@ -9,6 +9,10 @@ import { tempFolder } from './temp-folder.ts'
 export interface InfluxServer extends AsyncDisposable {
   /** `http://127.0.0.1:PORT` */
   readonly url: string
+  /** Where its files lie. */
+  readonly folder: string
+  /** Of the running server. */
+  readonly pid: number | undefined
   /** What `openTelemetryStore` takes, for one database. */
   storeUrl(database: string): string
   /** InfluxQL, as an administrator; the parsed answer. */
@@ -19,14 +23,18 @@ export interface InfluxServer extends AsyncDisposable {
 
 export const INFLUX_USER = { name: 'tiwang', password: "it's: a p@ss/wörd%" } as const
 
-/** With `auth` the server lets only `INFLUX_USER` in, an administrator. */
-export async function startInflux({ auth = false }: { auth?: boolean } = {}): Promise<InfluxServer> {
+/**
+ * With `auth` the server lets only `INFLUX_USER` in, an administrator. With `compactsSoon` its files are as small after
+ * seconds without writing as they usually are after hours.
+ */
+export async function startInflux(o: { auth?: boolean; compactsSoon?: boolean } = {}): Promise<InfluxServer> {
+  const { auth = false, compactsSoon = false } = o
   const folder = await tempFolder('influx')
   const httpPort = await freePort()
   const rpcPort = await freePort()
   const url = `http://127.0.0.1:${httpPort}`
   const configPath = join(folder.path, 'influxdb.conf')
-  await writeFile(configPath, toConfig({ folder: folder.path, httpPort, rpcPort, auth }))
+  await writeFile(configPath, toConfig({ folder: folder.path, httpPort, rpcPort, auth, compactsSoon }))
   let running: ChildProcess | undefined
 
   async function query(question: string, database = ''): Promise<unknown> {
@@ -67,6 +75,10 @@ export async function startInflux({ auth = false }: { auth?: boolean } = {}): Pr
   const credentials = auth ? `${INFLUX_USER.name}:${encodeURIComponent(INFLUX_USER.password)}@` : ''
   return {
     url,
+    folder: folder.path,
+    get pid() {
+      return running?.pid
+    },
     storeUrl: (database) => `influx+http://${credentials}127.0.0.1:${httpPort}/${encodeURIComponent(database)}`,
     query,
     stop,
@@ -99,7 +111,17 @@ async function whenAnswering(child: ChildProcess, url: string): Promise<void> {
   throw new Error(`influxd does not answer: ${said}`)
 }
 
-function toConfig(o: { folder: string; httpPort: number; rpcPort: number; auth: boolean }): string {
+const COMPACTS_SOON = `
+  cache-snapshot-write-cold-duration = "2s"
+  compact-full-write-cold-duration = "2s"`
+
+function toConfig(o: {
+  folder: string
+  httpPort: number
+  rpcPort: number
+  auth: boolean
+  compactsSoon: boolean
+}): string {
   return `
 reporting-disabled = true
 bind-address = "127.0.0.1:${o.rpcPort}"
@@ -109,6 +131,9 @@ bind-address = "127.0.0.1:${o.rpcPort}"
   dir = "${o.folder}/data"
   wal-dir = "${o.folder}/wal"
   query-log-enabled = false
+${o.compactsSoon ? COMPACTS_SOON : ''}
+[retention]
+  check-interval = "1s"
 [http]
   bind-address = "127.0.0.1:${o.httpPort}"
   auth-enabled = ${o.auth}

@@ -1,10 +1,9 @@
-import { createServer, type IncomingMessage } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { silentLog } from '#contract/log-events'
 import { toLine, toNanoseconds } from '#storage/telemetry/influx-line'
 import { openTelemetryStore, type TelemetryStore } from '#storage/telemetry/telemetry-store'
+import { startAnswering } from '../servers/answering.ts'
 import { freePort } from '../servers/free-port.ts'
 import { startInflux, type InfluxServer } from '../servers/influx.ts'
 import { LIFT, statusPoint, T0 } from './telemetry-points.ts'
@@ -184,7 +183,10 @@ describe('what an answer of InfluxDB means', () => {
       'GET /api/v2/orgs?org=town',
       'GET /api/v2/buckets?orgID=org-1&name=lifts',
       'POST /api/v2/buckets',
+      'GET /api/v2/buckets?orgID=org-1&name=lifts%2Ffigures',
+      'POST /api/v2/buckets',
       'GET /api/v2/dbrps?orgID=org-1&db=lifts',
+      'POST /api/v2/dbrps',
       'POST /api/v2/dbrps',
       'POST /write?db=lifts',
       'POST /write?db=lifts',
@@ -234,28 +236,3 @@ describe('address and line', () => {
     )
   })
 })
-
-type Answer = { status: number; headers?: Record<string, string>; body?: object }
-
-/** An HTTP server that answers what a real InfluxDB cannot be made to answer at will; `undefined` = never. */
-async function startAnswering(answer: (request: IncomingMessage) => Answer | undefined) {
-  const asked: { line: string; authorization: string | undefined }[] = []
-  const server = createServer((request, response) => {
-    asked.push({ line: `${request.method} ${request.url}`, authorization: request.headers.authorization })
-    request.resume()
-    const told = answer(request)
-    if (!told) return
-    response.writeHead(told.status, { 'content-type': 'application/json', ...told.headers })
-    response.end(told.status === 204 ? undefined : JSON.stringify(told.body ?? {}))
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  const { port } = server.address() as AddressInfo
-  return {
-    asked,
-    storeUrl: `influx+http://127.0.0.1:${port}/lifts`,
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections()
-      await new Promise((resolve) => server.close(resolve))
-    },
-  }
-}

@@ -3,33 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { MEASUREMENTS, type HistoryPoint } from '#contract/history'
 import { silentLog } from '#contract/log-events'
 import { openTelemetryStore, type TelemetryPoint, type TelemetryStore } from '#storage/telemetry/telemetry-store'
-import { startInflux } from '../servers/influx.ts'
-import { tempFolder } from '../servers/temp-folder.ts'
+import { PLACES } from './telemetry-places.ts'
 import { LIFT, OTHER_LIFT, statusPoint, T0 } from './telemetry-points.ts'
-
-/** Every behaviour holds for every store; each place gives a URL of a store that was never used. */
-const PLACES = [
-  {
-    name: 'embedded',
-    async prepare() {
-      const folder = await tempFolder('telemetry')
-      return {
-        newUrl: (name: string) => `file:${folder.path}/${name}`,
-        [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
-      }
-    },
-  },
-  {
-    name: 'InfluxDB 1.x',
-    async prepare() {
-      const server = await startInflux({ auth: true })
-      return {
-        newUrl: (name: string) => server.storeUrl(name),
-        [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
-      }
-    },
-  },
-]
 
 const ALL = { lift: LIFT, measurement: 'status', fromMs: 0, toMs: Number.MAX_SAFE_INTEGER } as const
 const open = (url: string): Promise<TelemetryStore> => openTelemetryStore(url, { log: silentLog })

@@ -1,0 +1,71 @@
+/**
+ * Hourly figures in InfluxDB: measurement `hour`, tag `lift`, the begin of the hour as the time, in a retention policy of
+ * their own, because they outlive the samples. A row that is written again overwrites itself.
+ */
+import { HOUR_FIELDS, type HourFigures } from '#contract/figures'
+import { FIGURES_POLICY } from './influx-database.ts'
+import { toIdentifier, toText, type InfluxRows } from './influx-ql.ts'
+import { byHourAndLift, toHourFigures, type FiguresQuery } from './hour-rows.ts'
+
+/**
+ * InfluxDB overwrites field by field: a figure that is absent from the newer row stays there from the older one. So each
+ * row names the figures that it has, and others are not read.
+ */
+const NAMES_FIELD = 'figures'
+const FIELDS = Object.entries(HOUR_FIELDS)
+/** Longer series carry the mark of an answer that was cut, even when they are whole. */
+const PAGE_ROWS_MAX = 10_000
+const SELECTED = [...FIELDS.map(([name]) => name), NAMES_FIELD, 'lift'].map(toIdentifier).join(', ')
+
+/** One line. Lift ids are plain words (checked before). */
+export function toHourLine(row: HourFigures): string {
+  const given = FIELDS.flatMap(([name, type]) => {
+    const value = row[name as keyof HourFigures]
+    return value === undefined ? [] : [{ name, text: `${name}=${value}${type === 'integer' ? 'i' : ''}` }]
+  })
+  const names = given.map(({ name }) => name).join(' ')
+  const fields = [...given.map(({ text }) => text), `${NAMES_FIELD}="${names}"`]
+  return `hour,lift=${row.lift} ${fields.join(',')} ${row.hourAtMs}000000`
+}
+
+/**
+ * Rows in order of hour and lift, read page by page. The server orders by time alone: where a page may end within an
+ * hour, that hour is asked for whole.
+ */
+export async function readHours(
+  ask: (question: string) => Promise<InfluxRows[]>,
+  query: FiguresQuery,
+): Promise<HourFigures[]> {
+  const { lifts, toMs, limit } = query
+  const found: HourFigures[] = []
+  if (lifts?.length === 0) return found
+  for (let { fromMs } = query; fromMs < toMs && found.length < limit;) {
+    const rowsMax = Math.min(limit - found.length, PAGE_ROWS_MAX)
+    const page = toRows(await ask(toQuestion({ ...query, fromMs }, `ORDER BY time ASC LIMIT ${rowsMax}`)))
+    const lastHourAtMs = page.at(-1)?.hourAtMs
+    if (page.length < rowsMax || lastHourAtMs === undefined) return [...found, ...page]
+    // By lift: of one hour each has one row, so no series is as long as a page, however large the fleet.
+    const lastHour = toQuestion({ ...query, fromMs: lastHourAtMs, toMs: lastHourAtMs + 1 }, 'GROUP BY "lift"')
+    found.push(...page.filter((row) => row.hourAtMs < lastHourAtMs))
+    found.push(...toRows(await ask(lastHour)))
+    fromMs = lastHourAtMs + 1
+  }
+  return found.slice(0, limit)
+}
+
+/** Times are whole numbers that were checked. */
+function toQuestion({ lifts, fromMs, toMs }: FiguresQuery, order: string): string {
+  const ofLifts = lifts === undefined ? '' : ` AND (${lifts.map((lift) => `"lift" = ${toText(lift)}`).join(' OR ')})`
+  return `SELECT ${SELECTED} FROM ${toIdentifier(FIGURES_POLICY)}."hour" WHERE time >= ${fromMs}ms AND time < ${toMs}ms${ofLifts} ${order}`
+}
+
+function toRows([rows = []]: readonly InfluxRows[]): HourFigures[] {
+  return rows
+    .map((row) => {
+      const names = new Set(String(row[NAMES_FIELD]).split(' ')).add('hourAtMs')
+      return toHourFigures(String(row['lift']), (name) =>
+        names.has(name) ? row[name === 'hourAtMs' ? 'time' : name] : undefined,
+      )
+    })
+    .sort(byHourAndLift)
+}
