@@ -1,7 +1,7 @@
 /**
  * When the stream is told to drop what every consumer is done with. A server of a cluster that catches up asks the others
- * for what the stream held when it left; servers older than February 2024 may give up their whole copy when that is gone meanwhile,
- * and with the next failure acknowledged records. So a cluster drops rarely, and while all its copies are whole.
+ * for what the stream held when it left; servers older than February 2024 may give up their whole copy when that is gone
+ * meanwhile, and with the next failure acknowledged records. So a cluster drops rarely, and while all its copies are whole.
  */
 
 /** Dropping rewrites the oldest block of each server, so it is not done for every commit. */
