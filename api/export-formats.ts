@@ -2,7 +2,7 @@
 import { dayLabel, dayStartMs, isInCalendar } from '#contract/calendar'
 import { FIELD_UNITS, MEASUREMENTS, type Measurement } from '#contract/history'
 import { toLine } from '#storage/telemetry/influx-line'
-import type { TelemetryPoint } from '#storage/telemetry/telemetry-store'
+import { HEADER_FIELDS, type TelemetryPoint } from '#storage/telemetry/telemetry-store'
 
 export type ExportFormat = {
   readonly contentType: string
@@ -22,7 +22,6 @@ const FORMULA_BEGIN = /^[=+\-@\t\r\n\uFF1D\uFF0B\uFF0D\uFF20]/
 /** The label of a basement is a number like any other. */
 const PLAIN_NUMBER = /^-?\d{1,15}(\.\d{1,15})?$/
 
-const HEADER_FIELDS: ReadonlySet<string> = new Set(['boot', 'seq', 'receivedAtMs'])
 const fieldsOf = (measurement: Measurement): string[] =>
   Object.keys(MEASUREMENTS[measurement]).filter((name) => !HEADER_FIELDS.has(name))
 const FIELDS: ReadonlyMap<string, readonly string[]> = new Map(

@@ -2,7 +2,7 @@
 import { Type } from 'typebox'
 import { MEASUREMENTS, type Measurement } from '#contract/history'
 import { toWire } from '#contract/wire'
-import type { TelemetryPoint } from '#storage/telemetry/telemetry-store'
+import { HEADER_FIELDS, type TelemetryPoint } from '#storage/telemetry/telemetry-store'
 import type { ApiApp, AppParts } from '../api-app.ts'
 import { problemAnswers, valueOf } from '../problems.ts'
 import { cursorOf, readSamplesRange } from '../sample-cursor.ts'
@@ -46,8 +46,6 @@ const SamplesPage = Type.Object({
     description: 'For `after` of the next page; null on the last. Samples that arrive behind it are not told any more',
   }),
 })
-
-const HEADER_FIELDS: ReadonlySet<string> = new Set(['boot', 'seq', 'receivedAtMs'])
 
 function sampleOf({ measurement, sampledAtMs, receivedAtMs, boot, seq, fields }: TelemetryPoint) {
   const known = Object.entries(fields).filter(

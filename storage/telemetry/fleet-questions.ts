@@ -4,7 +4,7 @@ import { COUNTER_FIGURES, type CounterFigure } from '#contract/figures'
 import { HISTORY_POINTS_MAX, MEASUREMENTS, type FieldType, type Measurement } from '#contract/history'
 import type { LiftId } from '#contract/ids'
 import { FIGURES_POLICY } from './influx-database.ts'
-import { toIdentifier, type InfluxRows } from './influx-ql.ts'
+import { isBetween, toIdentifier, type InfluxRows } from './influx-ql.ts'
 import { withinTime } from './points.ts'
 
 /** `fromMs` is included, `toMs` is not. The shorter the range, the sooner the answer. */
@@ -48,9 +48,6 @@ function assertTimes({ fromMs, toMs }: { fromMs: number; toMs: number }): void {
     throw new RangeError('telemetry question: fromMs and toMs are whole milliseconds')
 }
 
-const between = ({ fromMs, toMs }: { fromMs: number; toMs: number }): string =>
-  `time >= ${fromMs}ms AND time < ${toMs}ms`
-
 export const toLastValue = ({ lift, sampledAtMs, value }: Readonly<Record<string, unknown>>): LastValue => ({
   lift: String(lift) as LiftId, // only ids of lifts are stored
   sampledAtMs: Number(sampledAtMs),
@@ -58,7 +55,7 @@ export const toLastValue = ({ lift, sampledAtMs, value }: Readonly<Record<string
 })
 
 export const toLastQuestion = ({ measurement, field, ...range }: LastQuery): string =>
-  `SELECT last(${toIdentifier(field)}) FROM ${toIdentifier(measurement)} WHERE ${between(range)} GROUP BY "lift"`
+  `SELECT last(${toIdentifier(field)}) FROM ${toIdentifier(measurement)} WHERE ${isBetween(range)} GROUP BY "lift"`
 
 export const toLastValues = ([rows = []]: readonly InfluxRows[]): LastValue[] =>
   rows
@@ -67,7 +64,7 @@ export const toLastValues = ([rows = []]: readonly InfluxRows[]): LastValue[] =>
 
 /** Each row names the figures that it has; what an older copy of it left there is not counted. */
 export const toFleetQuestion = ({ figure, ...range }: FleetQuery): string =>
-  `SELECT sum(${toIdentifier(figure)}), count(${toIdentifier(figure)}) FROM ${toIdentifier(FIGURES_POLICY)}."hour" WHERE ${between(range)} AND "figures" =~ /(^| )${figure}( |$)/ GROUP BY time(1h) fill(none)`
+  `SELECT sum(${toIdentifier(figure)}), count(${toIdentifier(figure)}) FROM ${toIdentifier(FIGURES_POLICY)}."hour" WHERE ${isBetween(range)} AND "figures" =~ /(^| )${figure}( |$)/ GROUP BY time(1h) fill(none)`
 
 export const toFleetHours = ([rows = []]: readonly InfluxRows[]): FleetHour[] =>
   rows.map(({ time, sum, count }) => ({ hourAtMs: Number(time), sum: Number(sum), liftCount: Number(count) }))

@@ -6,7 +6,7 @@ import { Compile } from 'typebox/compile'
 import { HOUR_MS } from '#contract/calendar'
 import { FIGURES_LIFTS_MAX, FIGURES_LIMIT_MAX, HOUR_FIELDS, HourFigures } from '#contract/figures'
 import { isLiftId, type LiftId } from '#contract/ids'
-import { BATCH_POINTS_MAX, SAMPLED_AT_MS_MAX, TelemetryStoreError } from './points.ts'
+import { BATCH_POINTS_MAX, SAMPLED_AT_MS_MAX, TelemetryStoreError, withinTime } from './points.ts'
 
 export type FiguresQuery = {
   /** At most `FIGURES_LIFTS_MAX`; without it all lifts. */
@@ -71,8 +71,7 @@ export function figuresQuestion({ lifts, fromMs, toMs, limit }: FiguresQuery): F
   )
   assert((lifts ?? []).length <= FIGURES_LIFTS_MAX, `there are more than ${FIGURES_LIFTS_MAX} lifts`)
   assert((lifts ?? []).every(isLiftId), 'one of the lifts is not the id of a lift')
-  const storable = (atMs: number): number => Math.min(Math.max(atMs, 0), SAMPLED_AT_MS_MAX + 1)
-  return { fromMs: storable(fromMs), toMs: storable(toMs), limit, ...(lifts ? { lifts: [...new Set(lifts)] } : {}) }
+  return withinTime({ fromMs, toMs, limit, ...(lifts ? { lifts: [...new Set(lifts)] } : {}) })
 }
 
 export function packHours(rows: readonly HourFigures[]): HourColumns {

@@ -4,7 +4,7 @@
  */
 import { HOUR_FIELDS, type HourFigures } from '#contract/figures'
 import { FIGURES_POLICY } from './influx-database.ts'
-import { toIdentifier, toText, type InfluxRows } from './influx-ql.ts'
+import { isBetween, toIdentifier, toText, type InfluxRows } from './influx-ql.ts'
 import { byHourAndLift, toHourFigures, type FiguresQuery } from './hour-rows.ts'
 
 /**
@@ -53,10 +53,9 @@ export async function readHours(
   return found.slice(0, limit)
 }
 
-/** Times are whole numbers that were checked. */
-function toQuestion({ lifts, fromMs, toMs }: FiguresQuery, order: string): string {
+function toQuestion({ lifts, ...range }: FiguresQuery, order: string): string {
   const ofLifts = lifts === undefined ? '' : ` AND (${lifts.map((lift) => `"lift" = ${toText(lift)}`).join(' OR ')})`
-  return `SELECT ${SELECTED} FROM ${toIdentifier(FIGURES_POLICY)}."hour" WHERE time >= ${fromMs}ms AND time < ${toMs}ms${ofLifts} ${order}`
+  return `SELECT ${SELECTED} FROM ${toIdentifier(FIGURES_POLICY)}."hour" WHERE ${isBetween(range)}${ofLifts} ${order}`
 }
 
 function toRows([rows = []]: readonly InfluxRows[]): HourFigures[] {

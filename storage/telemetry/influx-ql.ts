@@ -80,7 +80,7 @@ export const toCount = ([rows = []]: readonly InfluxRows[]): number => Number(ro
 /** Times are whole numbers that were checked. */
 function fromWhere(query: RangeQuery): string {
   const { measurement, lift, fromMs, toMs } = withinTime(query)
-  return `FROM ${toIdentifier(measurement)} WHERE "lift" = ${toText(lift)} AND time >= ${fromMs}ms AND time < ${toMs}ms`
+  return `FROM ${toIdentifier(measurement)} WHERE "lift" = ${toText(lift)} AND ${isBetween({ fromMs, toMs })}`
 }
 
 /** Longer series are put together from several inside the server, which leaves its mark on them though they are whole. */
@@ -116,3 +116,7 @@ type InfluxAnswer = {
   readonly error?: string
   readonly results?: readonly { readonly error?: string; readonly series?: readonly Series[] }[]
 }
+
+/** Times are whole numbers that were checked. */
+export const isBetween = ({ fromMs, toMs }: { readonly fromMs: number; readonly toMs: number }): string =>
+  `time >= ${fromMs}ms AND time < ${toMs}ms`

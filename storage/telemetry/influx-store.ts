@@ -69,6 +69,12 @@ export function openInfluxStore(
     return []
   }
 
+  /** What a failed write means; the database is made again before the next one when the server does not know it. */
+  function toWriteError(error: unknown): TelemetryStoreError {
+    if (error instanceof HttpError && error.statusCode === 404) databaseThere = undefined
+    return toStoreError(address, error)
+  }
+
   return {
     async append(points) {
       refuseBadPoints(points)
@@ -77,9 +83,7 @@ export function openInfluxStore(
       const bodies = divideByLift(points, REQUESTS_MAX).map((part) => part.map(toLine).join('\n'))
       // All are waited for: after a failure nothing of the batch is still on its way.
       const written = await Promise.allSettled(bodies.map((body) => write(send, address, body)))
-      const failures = written.flatMap((each) => (each.status === 'rejected' ? [each.reason as unknown] : []))
-      if (failures.some((error) => error instanceof HttpError && error.statusCode === 404)) databaseThere = undefined
-      const worst = worstOf(failures.map((error) => toStoreError(address, error)))
+      const worst = worstOf(written.flatMap((each) => (each.status === 'rejected' ? [toWriteError(each.reason)] : [])))
       if (worst !== undefined) throw worst
     },
     history: async ({ signal, ...query }) => toHistory(query, await ask(toHistoryQuestion(query), signal)),
@@ -97,8 +101,7 @@ export function openInfluxStore(
       if (checked.length === 0) return
       await ensureOnce()
       await write(send, address, checked.map(toHourLine).join('\n'), FIGURES_POLICY).catch((error: unknown) => {
-        if (error instanceof HttpError && error.statusCode === 404) databaseThere = undefined
-        throw toStoreError(address, error)
+        throw toWriteError(error)
       })
     },
     figures: async ({ signal, ...query }) => readHours((question) => ask(question, signal), figuresQuestion(query)),
