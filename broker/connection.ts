@@ -11,6 +11,9 @@ import type { BrokerLimits } from './limits.ts'
 export type HeldReason = 'rate' | 'waiting'
 type ConnectionLimits = Pick<BrokerLimits, 'inFlightMax' | 'publicationsPerSecondMax' | 'publicationBurstMax'>
 
+/** The clock has fractions: sums of them are off by less than this, which is no reason to hold anybody. */
+const ROUNDING_MS = 0.001
+
 /** Who has to hear when the journal has settled publications of a connection. */
 export type TurnEnd = {
   /** The journal has settled something, and its acknowledgements were written; false when the device does not read them. */
@@ -89,7 +92,7 @@ export class Connection {
   /** Why nothing more may be read of it, at a time of the clock that never goes back, ms. */
   heldBy(elapsedMs: number): HeldReason | undefined {
     if (this.waitingCount >= this.#limits.inFlightMax) return 'waiting'
-    return this.#restedAtMs > elapsedMs && this.rateWaitMs(elapsedMs) > 0 ? 'rate' : undefined
+    return this.#restedAtMs > elapsedMs && this.rateWaitMs(elapsedMs) > ROUNDING_MS ? 'rate' : undefined
   }
 
   /** A publication is durable: its PUBACK goes out at the end of the turn, in order [MQTT-4.6.0-2]. */
