@@ -1,22 +1,23 @@
 /**
  * Sudden death, many times: the whole program, the broker alone, and a town of several machines of which one or two die at
  * once. Terminals keep what is not acknowledged and send it again. At the end every acknowledged message must be there,
- * and the first copies of one lift's messages must lie in order.
+ * and the first copies of one lift's messages must lie in order. The telemetry store is killed alone as well, at full writing.
  */
 import { parseArgs } from 'node:util'
 import { cutPower } from './cut-power.ts'
 import { killAllInOne, killBrokerAlone } from './kill-one-process.ts'
+import { killTelemetry } from './kill-telemetry.ts'
 import { killTown } from './kill-town.ts'
 import { print, table } from './figures.ts'
 import type { KillReport } from './kill-report.ts'
 import type { Benchmark } from './main.ts'
 
-/** The default: 200 kills. */
-const SHARES = { broker: 0.2, all: 0.15, power: 0.25, town: 0.4 } as const
+/** The default: 200 kills, and 50 of the telemetry store beside them. */
+const SHARES = { broker: 0.2, all: 0.15, power: 0.25, town: 0.4, telemetry: 0.25 } as const
 
 export const kills: Benchmark = {
   summary: 'kills processes and servers under load and counts what was lost',
-  options: '[--rounds 200] [--seed 1] [--only broker|all|power|town]',
+  options: '[--rounds 200] [--seed 1] [--only broker|all|power|town|telemetry]',
   async run(args) {
     const { values } = parseArgs({
       args: [...args],
@@ -30,7 +31,13 @@ export const kills: Benchmark = {
     const seed = Number(values.seed)
     if (!Number.isSafeInteger(rounds) || rounds < 1) throw new Error('--rounds is a whole number from 1')
     if (!Number.isSafeInteger(seed)) throw new Error('--seed is a whole number')
-    const scenarios = { broker: killBrokerAlone, all: killAllInOne, power: cutPower, town: killTown }
+    const scenarios = {
+      broker: killBrokerAlone,
+      all: killAllInOne,
+      power: cutPower,
+      town: killTown,
+      telemetry: killTelemetry,
+    }
     const reports: KillReport[] = []
     for (const [name, scenario] of Object.entries(scenarios) as [keyof typeof SHARES, typeof killTown][]) {
       if (values.only !== undefined && values.only !== name) continue
@@ -38,7 +45,7 @@ export const kills: Benchmark = {
       reports.push(await scenario({ rounds: own, seed }))
       print(rowOf(reports.at(-1)).join(' · '))
     }
-    if (reports.length === 0) throw new Error('--only is broker, all, power or town')
+    if (reports.length === 0) throw new Error('--only is broker, all, power, town or telemetry')
     print()
     print(
       table(

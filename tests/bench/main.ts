@@ -6,6 +6,7 @@ import { fuzz } from './fuzz.ts'
 import { intake } from './intake.ts'
 import { journal } from './journal.ts'
 import { kills } from './kills.ts'
+import { outage } from './outage.ts'
 import { reconnect } from './reconnect.ts'
 import { telemetry } from './telemetry.ts'
 
@@ -26,6 +27,7 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   fuzz,
   attack,
   telemetry,
+  outage,
 }
 
 function help(): string {

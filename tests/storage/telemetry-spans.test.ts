@@ -12,6 +12,7 @@ import { silentLog } from '#contract/log-events'
 import { readAnswer } from '#storage/telemetry/influx-ql'
 import { newSpanFold, type StateSample } from '#storage/telemetry/spans'
 import { openTelemetryStore, type TelemetryPoint, type TelemetryStore } from '#storage/telemetry/telemetry-store'
+import { byPosition, joined, measured, spansOf } from './telemetry-model.ts'
 import { PLACES } from './telemetry-places.ts'
 import { LIFT, OTHER_LIFT, statusPoint, T0 } from './telemetry-points.ts'
 
@@ -289,45 +290,3 @@ it('states are booleans, texts and codes, and no quantities', () => {
   for (const field of ['positionMm', 'rssiDbm', 'speedMps', 'boot', 'constructor', 'runCount', 'snapshot'])
     expect(isStateField(field), field).toBe(false)
 })
-
-const byPosition = (a: TelemetryPoint, b: TelemetryPoint): number =>
-  a.sampledAtMs - b.sampledAtMs || a.boot - b.boot || a.seq - b.seq
-
-/** Where a part ended in the middle of a state, the two halves belong together. */
-function joined(parts: readonly StateSpan[]): StateSpan[] {
-  const whole: StateSpan[] = []
-  for (const part of parts) {
-    const last = whole.at(-1)
-    if (last?.toMs !== part.fromMs || last.value !== part.value) whole.push(part)
-    else whole[whole.length - 1] = { ...last, toMs: part.toMs, sampleCount: last.sampleCount + part.sampleCount }
-  }
-  return whole
-}
-
-/** What spans are, said in the plainest way: what is believed at each instant at which anything may change. */
-function spansOf(
-  points: readonly TelemetryPoint[],
-  { fromMs, toMs, field }: { fromMs: number; toMs: number; field: string },
-): StateSpan[] {
-  const saying = points.filter((point) => point.fields[field] !== undefined).sort(byPosition)
-  const believedAt = (atMs: number): StateValue | undefined => {
-    const newest = saying.filter(({ sampledAtMs }) => sampledAtMs <= atMs && atMs < sampledAtMs + SILENCE_MS).at(-1)
-    return newest?.fields[field]
-  }
-  const instants = saying.flatMap(({ sampledAtMs }) => [sampledAtMs, sampledAtMs + SILENCE_MS])
-  const inRange = [fromMs, ...instants.filter((atMs) => atMs > fromMs && atMs < toMs)]
-  const edges = fromMs < toMs ? [...new Set(inRange)].sort((a, b) => a - b) : []
-  const pieces = edges.flatMap((atMs, index) => {
-    const value = believedAt(atMs)
-    const endMs = edges[index + 1] ?? toMs
-    const sampleCount = saying.filter(({ sampledAtMs }) => sampledAtMs >= atMs && sampledAtMs < endMs).length
-    return value === undefined ? [] : [{ fromMs: atMs, toMs: endMs, value, sampleCount }]
-  })
-  return joined(pieces)
-}
-
-function measured(fields: Readonly<Record<string, number | boolean | string | undefined>>): TelemetryPoint['fields'] {
-  return Object.fromEntries(
-    Object.entries(fields).flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const])),
-  )
-}

@@ -1,8 +1,9 @@
 import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { MEASUREMENTS, type HistoryPoint } from '#contract/history'
+import { MEASUREMENTS } from '#contract/history'
 import { silentLog } from '#contract/log-events'
 import { openTelemetryStore, type TelemetryPoint, type TelemetryStore } from '#storage/telemetry/telemetry-store'
+import { historyOf, measured, rounded } from './telemetry-model.ts'
 import { PLACES } from './telemetry-places.ts'
 import { LIFT, OTHER_LIFT, statusPoint, T0 } from './telemetry-points.ts'
 
@@ -332,39 +333,3 @@ describe.each(PLACES)('telemetry store: $name', (kind) => {
     await expect(store.check()).rejects.toMatchObject({ kind: 'away' })
   })
 })
-
-type Fields = Readonly<Record<string, number | boolean | undefined>>
-function measured(fields: Fields): Record<string, number | boolean> {
-  return Object.fromEntries(
-    Object.entries(fields).flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const])),
-  )
-}
-
-/** What history is, said in the plainest way. */
-function historyOf(
-  points: readonly TelemetryPoint[],
-  query: { fromMs: number; toMs: number; field: string; bucketMs: number },
-): HistoryPoint[] {
-  const byBucket = new Map<number, number[]>()
-  const inOrder = points
-    .filter((point) => point.sampledAtMs >= query.fromMs && point.sampledAtMs < query.toMs)
-    .sort((a, b) => a.sampledAtMs - b.sampledAtMs || a.boot - b.boot || a.seq - b.seq)
-  for (const point of inOrder) {
-    const value = point.fields[query.field]
-    if (value === undefined) continue
-    const atMs = Math.floor(point.sampledAtMs / query.bucketMs) * query.bucketMs
-    byBucket.set(atMs, [...(byBucket.get(atMs) ?? []), Number(value)])
-  }
-  return [...byBucket]
-    .sort(([a], [b]) => a - b)
-    .map(([atMs, values]) => ({
-      atMs,
-      min: Math.min(...values),
-      max: Math.max(...values),
-      mean: values.reduce((sum, value) => sum + value, 0) / values.length,
-      last: values.at(-1) ?? Number.NaN,
-      count: values.length,
-    }))
-}
-
-const rounded = (point: HistoryPoint): HistoryPoint => ({ ...point, mean: Math.round(point.mean * 1e9) / 1e9 })
