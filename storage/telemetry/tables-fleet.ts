@@ -5,15 +5,19 @@ import type { FleetHour, FleetQuery, LastQuery } from './fleet-questions.ts'
 import type { Row } from './tables.ts'
 import { toIdentifier } from './tables-sql.ts'
 
-/** Rows of `lift`, `sampledAtMs` and `value`, in order of lifts. */
+/**
+ * Rows of `lift`, `sampledAtMs` and `value`, in order of lifts. The newest times come first, as plain numbers; boot and seq
+ * are compared only among samples of one millisecond. To compare all three of every sample takes several times as long.
+ */
 export async function readLast(reader: DuckDBConnection, query: LastQuery, type: FieldType): Promise<Row[]> {
+  const table = toIdentifier(query.measurement)
   const field = toIdentifier(query.field)
   const value = type === 'integer' ? `${field}::DOUBLE` : field
+  const said = `"sampledAtMs" >= ${query.fromMs} AND "sampledAtMs" < ${query.toMs} AND ${field} IS NOT NULL`
   const result = await reader.runAndReadAll(
-    `SELECT lift, max("sampledAtMs")::DOUBLE AS "sampledAtMs", arg_max(${value}, ("sampledAtMs", boot, seq)) AS value
-     FROM ${toIdentifier(query.measurement)}
-     WHERE "sampledAtMs" >= ${query.fromMs} AND "sampledAtMs" < ${query.toMs} AND ${field} IS NOT NULL
-     GROUP BY lift ORDER BY lift`,
+    `WITH newest AS (SELECT lift, max("sampledAtMs") AS "atMs" FROM ${table} WHERE ${said} GROUP BY lift)
+     SELECT lift, "atMs"::DOUBLE AS "sampledAtMs", arg_max(${value}, (boot, seq)) AS value
+     FROM ${table} JOIN newest USING (lift) WHERE ${said} AND "sampledAtMs" = "atMs" GROUP BY lift, "atMs" ORDER BY lift`,
   )
   return result.getRowObjects()
 }
