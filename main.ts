@@ -100,10 +100,14 @@ async function startParts(
   const { journal, register, telemetry, bus } = stores
   const signIns = has('api') && register ? await prepareRegister(setup, register) : undefined
 
+  const retentionDays = settings.TELEMETRY_RETENTION_DAYS
   // Before the broker, so that it has said from where it reads before anything new is in the journal; and it stops after it.
   const ingest =
     has('ingest') && journal && register && telemetry && bus
-      ? releasers.add('ingest', await startIngest({ journal, register, telemetry, bus, metrics, log, nowMs }))
+      ? releasers.add(
+          'ingest',
+          await startIngest({ journal, register, telemetry, retentionDays, bus, metrics, log, nowMs }),
+        )
       : undefined
   const broker =
     has('broker') && journal && register ? await startBrokerPart(setup, { journal, register, bus }) : undefined

@@ -22,7 +22,7 @@ export type ApiApp = FastifyInstance<Server, IncomingMessage, ServerResponse, Fa
 /** Everything that routes use. */
 export type AppParts = {
   readonly register: Register
-  readonly telemetry: Pick<TelemetryStore, 'history' | 'spans' | 'points' | 'count' | 'check'>
+  readonly telemetry: Pick<TelemetryStore, 'history' | 'spans' | 'points' | 'count' | 'figures' | 'sums' | 'check'>
   readonly bus: Bus
   readonly fleet: Fleet
   readonly liveStates: LiveStates

@@ -17,6 +17,8 @@ import { alarmRoutes } from './routes/alarms.ts'
 import { auditRoutes } from './routes/audit.ts'
 import { claimRoutes } from './routes/claims.ts'
 import { exportRoutes } from './routes/exports.ts'
+import { figureRoutes } from './routes/figures.ts'
+import { fleetFigureRoutes } from './routes/fleet-figures.ts'
 import { historyRoutes } from './routes/history.ts'
 import { liftRoutes } from './routes/lifts.ts'
 import { organisationRoutes } from './routes/organisations.ts'
@@ -130,6 +132,8 @@ async function checkSessions(app: ApiApp, parts: AppParts): Promise<void> {
     historyRoutes,
     sampleRoutes,
     exportRoutes,
+    figureRoutes,
+    fleetFigureRoutes,
     alarmRoutes,
     quarantineRoutes,
     auditRoutes,

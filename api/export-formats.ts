@@ -13,8 +13,8 @@ export type ExportFormat = {
 }
 
 /** Excel takes a file for UTF-8 only when it begins so. */
-const BYTE_ORDER_MARK = '\uFEFF'
-const CRLF = '\r\n'
+export const BYTE_ORDER_MARK = '\uFEFF'
+export const CRLF = '\r\n'
 /** RFC 4180 wants the first four; the others are what some programs take for the border of a cell. */
 const NEEDS_QUOTES = /[",\r\n;\t]|^\s|\s$/
 /** What a spreadsheet takes for the begin of a formula, in both widths. */

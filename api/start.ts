@@ -37,7 +37,7 @@ export type ApiOptions = {
   /** 0 takes a free port. */
   readonly port: number
   readonly register: Register
-  readonly telemetry: Pick<TelemetryStore, 'history' | 'spans' | 'points' | 'count' | 'check'>
+  readonly telemetry: Pick<TelemetryStore, 'history' | 'spans' | 'points' | 'count' | 'figures' | 'sums' | 'check'>
   readonly bus: Bus
   /** What /readyz asks, and what the wall shows as missing. */
   readonly checks: readonly PartCheck[]

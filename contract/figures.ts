@@ -15,6 +15,12 @@ export const FIGURES_LIMIT_MAX = 50_000
 /** At most so many lifts are named in one question. */
 export const FIGURES_LIFTS_MAX = 1_000
 
+/**
+ * So long after its end an hour has figures, as far as samples came in time. Answers from stored hours alone speak of the
+ * hours that are older, so that an hour that is still being computed is not taken for unknown.
+ */
+export const FIGURES_READY_MS = 600_000
+
 /** No sample says more (contract of `vibrationMg`). */
 export const VIBRATION_MG_MAX = 10_000
 
@@ -121,13 +127,17 @@ const sumOf = (name: CounterFigure) =>
   Type.Optional(Type.Number({ minimum: 0, description: `${COUNTER_FIGURES[name].description}; absent = in no hour` }))
 
 /**
- * The hours of one lift in `[fromAtMs, toAtMs)` together: a day, a month. Hours that are not there count as unknown. Each
- * counter comes with the time that it covers, because a sum over part of the time is not the sum of the time.
+ * The hours of one lift in `[fromAtMs, toAtMs)` together: a day, a month. They speak of the time before `untilAtMs`: what
+ * has not happened is neither known nor unknown. Hours that are not there count as unknown. Each counter comes with the
+ * time that it covers, because a sum over part of the time is not the sum of the time.
  */
 export const SumFigures = Type.Object({
   lift: LiftId,
   fromAtMs: Type.Integer({ description: 'First instant' }),
   toAtMs: Type.Integer({ description: 'First instant after it' }),
+  untilAtMs: Type.Integer({
+    description: 'The figures speak of the time before it: that of `to`, or an earlier one while the time is running',
+  }),
   hourCount: total('Hours of which there are figures'),
   sampleCount: total('Status samples'),
   runCount: sumOf('runCount'),
@@ -150,8 +160,12 @@ export const SumFigures = Type.Object({
   availability: Type.Optional(
     share('可用率: inServiceMs / (inServiceMs + outOfServiceMs); absent when both are 0. Maintenance is excluded'),
   ),
-  unknownShare: share('unknownMs of the whole span: to be shown beside the availability'),
-  onlineShare: share('在线率: onlineMs of the whole span'),
+  unknownShare: Type.Optional(
+    share(
+      'unknownMs of the time before `until`: to be shown beside the availability; absent when there is no such time',
+    ),
+  ),
+  onlineShare: Type.Optional(share('在线率: onlineMs of the time before `until`; absent when there is no such time')),
 })
 export type SumFigures = Static<typeof SumFigures>
 

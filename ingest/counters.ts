@@ -58,6 +58,22 @@ export function newCounters(metrics: Registry) {
       labelNames: ['measurement'],
       registers,
     }),
+    hours: new Counter({
+      name: 'tiwang_ingest_hours_total',
+      help: 'Hours of lifts whose figures were computed and stored, each time anew',
+      registers,
+    }),
+    hoursLeftOut: new Counter({
+      name: 'tiwang_ingest_hours_left_out_total',
+      help: 'Hours of lifts whose figures were not computed: their samples are past the retention, too many, or the figures were refused',
+      labelNames: ['reason'],
+      registers,
+    }),
+    hoursWaiting: new Gauge({
+      name: 'tiwang_ingest_hours_waiting',
+      help: 'Hours of the lifts of this worker that have ended and whose figures are to be computed',
+      registers,
+    }),
     retries: new Counter({
       name: 'tiwang_ingest_retries_total',
       help: 'Steps tried again because a store was away',

@@ -11,6 +11,7 @@ export type Outages = {
 const EVENTS: Readonly<Record<string, { away: LogEvent; back: LogEvent }>> = {
   register: { away: 'register.away', back: 'register.back' },
   telemetry: { away: 'telemetry.away', back: 'telemetry.back' },
+  figures: { away: 'figures.away', back: 'figures.back' },
   journal: { away: 'journal.degraded', back: 'journal.recovered' },
   broker: { away: 'broker.silent', back: 'broker.heard' },
 }

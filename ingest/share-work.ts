@@ -1,4 +1,4 @@
-/** The work on one share: its lifts, their rules, both readers, what waits for the register, and its checkpoint. */
+/** The work on one share: its lifts, their rules, both readers, the figures of its hours, what waits for the register, and its checkpoint. */
 import type { Alarm } from '#contract/alarms'
 import type { LiftId, OrganisationId } from '#contract/ids'
 import type { Log } from '#contract/log-events'
@@ -10,16 +10,25 @@ import type { TelemetryStore } from '#storage/telemetry/telemetry-store'
 import type { Counters } from './counters.ts'
 import { detect, type BrokerHeard } from './detect.ts'
 import { newFleet, type Fleet } from './fleet.ts'
+import { HourMarks } from './hour-marks.ts'
+import { computeHours } from './hour-work.ts'
 import { newLedger } from './ledger.ts'
 import type { Outages } from './outages.ts'
 import { storeTelemetry } from './store-telemetry.ts'
+import type { Turns } from './turns.ts'
 
 export type ShareWorkOptions = {
   /** The share as this worker holds it; undefined when the journal is not divided, and nobody else works on it. */
   readonly held: HeldShare | undefined
   readonly journal: Pick<Journal, 'reader' | 'status'>
-  readonly register: Pick<Register, 'alarms' | 'liveStates' | 'quarantine'>
-  readonly telemetry: Pick<TelemetryStore, 'append'>
+  readonly register: Pick<Register, 'alarms' | 'liveStates' | 'quarantine' | 'staleHours'>
+  readonly telemetry: Pick<TelemetryStore, 'append' | 'points' | 'putFigures'>
+  /** How long samples are kept: the figures of older hours are not computed any more. */
+  readonly retentionDays: number
+  /** Among all shares of a worker: computing hours leaves the telemetry store half of the time to others. */
+  readonly turns: Turns
+  /** How long an hour is quiet before it is computed; shorter than it is only for tests that cannot wait. */
+  readonly quietMs?: number
   readonly bus: Bus
   readonly outages: Outages
   readonly counters: Counters
@@ -40,8 +49,11 @@ export type Restored = {
 export interface ShareWork extends AsyncDisposable {
   readonly held: HeldShare
   readonly fleet: Fleet
-  /** Records that are not read, or not taken by the store behind, of each reader; NaN while the journal has not said how many. */
-  lag(): { readonly detect: number; readonly telemetry: number }
+  /**
+   * Records that are not read, or not taken by the store behind, of each reader; NaN while the journal has not said how many.
+   * `hours` that have ended and wait for their figures.
+   */
+  lag(): { readonly detect: number; readonly telemetry: number; readonly hours: number }
   /** Rejects when the journal cannot be read. */
   readonly failed: Promise<never>
 }
@@ -77,7 +89,7 @@ export async function startShareWork(o: ShareWorkOptions, restored: Restored): P
   const { position } = restored.checkpoint
   const detectReader = await journal.reader('detect', { after: position, share })
   const telemetryReader = await journal.reader('telemetry', { share })
-  const unsettled = { detect: 0, telemetry: 0 }
+  const unsettled = { detect: 0, telemetry: 0, hours: 0 }
   const shared = { outages, counters, log: o.log, nowMs: o.nowMs, signal }
   const running = Promise.all([
     detect({
@@ -98,8 +110,20 @@ export async function startShareWork(o: ShareWorkOptions, restored: Restored): P
       ...shared,
       reader: telemetryReader,
       telemetry: o.telemetry,
+      staleHours: register.staleHours,
+      hourMarks: new HourMarks(o),
       quarantine: (rows) => register.quarantine.put(rows),
       onUnsettled: (count) => (unsettled.telemetry = count),
+    }),
+    computeHours({
+      ...shared,
+      staleHours: register.staleHours,
+      telemetry: o.telemetry,
+      lifts: () => (held === undefined ? undefined : [...contractors.keys()]),
+      retentionDays: o.retentionDays,
+      turns: o.turns,
+      ...(o.quietMs === undefined ? {} : { quietMs: o.quietMs }),
+      onWaiting: (count) => (unsettled.hours = count),
     }),
   ])
   const failed = running.then(() => new Promise<never>(() => {}))
@@ -111,6 +135,7 @@ export async function startShareWork(o: ShareWorkOptions, restored: Restored): P
     lag: () => ({
       detect: (detectReader.unread()?.count ?? NaN) + unsettled.detect,
       telemetry: (telemetryReader.unread()?.count ?? NaN) + unsettled.telemetry,
+      hours: unsettled.hours,
     }),
     async [Symbol.asyncDispose]() {
       stopping.abort()

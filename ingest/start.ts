@@ -1,4 +1,4 @@
-/** Ingest: journal → live states, alarms, telemetry. The only part that writes what machines say. */
+/** Ingest: journal → live states, alarms, telemetry, hourly figures. The only part that writes what machines say. */
 import { randomUUID } from 'node:crypto'
 import type { Registry } from 'prom-client'
 import { DELTAS_PER_SECOND_MAX } from '#contract/live'
@@ -14,6 +14,7 @@ import { newOutages } from './outages.ts'
 import { readLifts, restore } from './restore.ts'
 import { startShareWork, type ShareWork } from './share-work.ts'
 import { Shares } from './shares.ts'
+import { Turns } from './turns.ts'
 
 const HEALTH_EVERY_MS = 5_000
 /** Rows in one bus message, so that a whole fleet never makes one message of megabytes. */
@@ -21,8 +22,12 @@ const LIVE_ROWS_MAX = 500
 
 export type IngestOptions = {
   readonly journal: Pick<Journal, 'reader' | 'status' | 'shareCount'>
-  readonly register: Pick<Register, 'lifts' | 'alarms' | 'liveStates' | 'quarantine' | 'shares'>
-  readonly telemetry: Pick<TelemetryStore, 'append'>
+  readonly register: Pick<Register, 'lifts' | 'alarms' | 'liveStates' | 'quarantine' | 'shares' | 'staleHours'>
+  readonly telemetry: Pick<TelemetryStore, 'append' | 'points' | 'putFigures'>
+  /** Whole days that the telemetry store keeps samples. */
+  readonly retentionDays: number
+  /** How long an hour is quiet before it is computed; shorter than it is only for tests that cannot wait. */
+  readonly quietMs?: number
   readonly bus: Bus
   readonly metrics: Registry
   readonly log: Log
@@ -54,13 +59,14 @@ export async function startIngest(o: IngestOptions): Promise<Ingest> {
   const failed = new Promise<never>((_, reject) => (fail = reject))
   failed.catch(() => {}) // whoever awaits `failed` hears of it; nobody has to
   const brokerHeard = { atMs: nowMs() }
+  const turns = new Turns()
   const begin = async (held: readonly (HeldShare | undefined)[]): Promise<ShareWork[]> => {
     const restored = await restore(o.register, journal.shareCount, held)
     const works = await Promise.all(
       restored.map((each, index) => {
         const share = held[index]
         const lifts = () => readLifts(o.register, journal.shareCount, share?.share ?? 0)
-        return startShareWork({ ...o, counters, outages, brokerHeard, held: share, readLifts: lifts }, each)
+        return startShareWork({ ...o, counters, outages, brokerHeard, turns, held: share, readLifts: lifts }, each)
       }),
     )
     for (const work of works) work.failed.catch(fail)
@@ -90,6 +96,7 @@ export async function startIngest(o: IngestOptions): Promise<Ingest> {
     const lags = works().map((work) => work.lag())
     counters.detectLag.set(lags.reduce((sum, { detect }) => sum + detect, 0))
     counters.telemetryLag.set(lags.reduce((sum, { telemetry }) => sum + telemetry, 0))
+    counters.hoursWaiting.set(lags.reduce((sum, { hours }) => sum + hours, 0))
     counters.shares.set(lags.length)
     health()
   }, HEALTH_EVERY_MS)

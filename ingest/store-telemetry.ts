@@ -2,9 +2,12 @@
 import type { Log } from '#contract/log-events'
 import type { QuarantineRow } from '#contract/register'
 import type { JournalReader, JournalRecord } from '#storage/journal/journal'
+import { STALE_HOURS_MAX, type Register } from '#storage/register/register'
 import { TelemetryStoreError, type TelemetryPoint, type TelemetryStore } from '#storage/telemetry/telemetry-store'
 import type { Counters } from './counters.ts'
 import { decode } from './decode.ts'
+import type { HourMarks } from './hour-marks.ts'
+import type { Moment } from './hour-times.ts'
 import type { Outages } from './outages.ts'
 import { pointOf } from './points.ts'
 import { quarantineRowOf } from './quarantine-row.ts'
@@ -23,6 +26,9 @@ const LAST_APPEND_MS_MAX = 1_000
 type Options = {
   readonly reader: JournalReader
   readonly telemetry: Pick<TelemetryStore, 'append'>
+  /** Where hours are marked whose figures are to be computed, and what was marked before. */
+  readonly staleHours: Pick<Register['staleHours'], 'mark'>
+  readonly hourMarks: HourMarks
   /** Keeps a refused point where a person can see it; resolves when it is kept. */
   readonly quarantine: (rows: readonly QuarantineRow[]) => Promise<unknown>
   readonly outages: Outages
@@ -49,8 +55,9 @@ export async function storeTelemetry(o: Options): Promise<void> {
       const decoded = decode(record)
       return decoded.ok ? [{ record, point: pointOf(decoded.value) }] : [] // detection puts the rest in quarantine
     })
-    const isKept = (await keep(o, items)) && (await persist(o, () => o.reader.commit(last.position)))
-    if (!isKept) return
+    // In this order: what was not marked before a crash is stored and marked again after it.
+    const isKept = (await keep(o, items)) && (await mark(o, items))
+    if (!isKept || !(await persist(o, () => o.reader.commit(last.position)))) return
     o.onUnsettled(0)
     if (records.length < BATCH_COUNT_MAX) await wait(BATCH_EVERY_MS - (o.nowMs() - startedAtMs), o.signal)
   }
@@ -77,6 +84,30 @@ async function keep(o: Options, items: readonly Item[]): Promise<boolean> {
     await wait(Math.max(backOffMs(tryCount), Math.min(refusal.retryAfterMs, RETRY_AFTER_MS_MAX)), o.signal)
   }
 }
+
+/** Marks the hours that these points take part in, unless that was done just before; false when the signal aborted first. */
+async function mark(o: Options, items: readonly Item[]): Promise<boolean> {
+  const points = items.map(({ point }) => point)
+  const missing = o.hourMarks.missing(points, momentOf(o))
+  for (let begin = 0; begin < missing.length; begin += STALE_HOURS_MAX) {
+    const hours = missing.slice(begin, begin + STALE_HOURS_MAX)
+    let isAway = false
+    const isMarked = await persist(o, async () => {
+      const begunAt = momentOf(o)
+      const unregistered = await o.staleHours.mark(hours).catch((error: unknown) => {
+        isAway = true
+        o.outages.began('register', reasonOf(error))
+        throw error
+      })
+      o.hourMarks.made(hours, begunAt, unregistered)
+    })
+    if (!isMarked) return false
+    if (isAway) o.outages.ended('register')
+  }
+  return true
+}
+
+const momentOf = (o: Options): Moment => ({ nowMs: o.nowMs(), elapsedMs: performance.now() })
 
 /** Halves a refused batch until the point that the store will never take stands alone; that one goes to quarantine. */
 async function divide(o: Options, items: readonly Item[], reason: string): Promise<boolean> {

@@ -4,12 +4,13 @@ import type { Log } from '#contract/log-events'
 import { firstTables } from './migrations/0001-first-tables.ts'
 import { provisioning } from './migrations/0002-provisioning.ts'
 import { shares } from './migrations/0003-shares.ts'
+import { staleHours } from './migrations/0004-stale-hours.ts'
 import type { Tables } from './tables.ts'
 
 /** `statements` are run one by one. A migration that was released is never changed; the next one changes the tables. */
 export type Migration = { readonly name: string; readonly statements: readonly string[] }
 
-export const MIGRATIONS: readonly Migration[] = [firstTables, provisioning, shares]
+export const MIGRATIONS: readonly Migration[] = [firstTables, provisioning, shares, staleHours]
 
 // Any number that nobody else uses in the same database.
 const LOCK = 7_194_226_001

@@ -23,7 +23,15 @@ const UPKEEP_EVERY_MS = 15_000
 const WAL_BYTES_MAX = 16 * 1024 * 1024
 /** Every so many rounds of upkeep one more table is vacuumed. */
 const ROUNDS_PER_VACUUM = 4
-const VACUUMED_TABLES = ['live_states', 'alarms', 'sessions', 'quarantine', 'checkpoints', 'terminals'] as const
+const VACUUMED_TABLES = [
+  'live_states',
+  'alarms',
+  'sessions',
+  'quarantine',
+  'checkpoints',
+  'terminals',
+  'stale_hours',
+] as const
 
 /** `sync` replaces the syncing of files, for tests that count or break it, as the rest is for tests that cannot wait. */
 export type PgliteOptions = {

@@ -9,6 +9,7 @@ import { quarantineOn } from './quarantine.ts'
 import type { Register } from './register.ts'
 import { sessionsOn } from './sessions.ts'
 import { sharesOn } from './shares.ts'
+import { staleHoursOn } from './stale-hours.ts'
 import { terminalsOn } from './terminals.ts'
 import { usersOn } from './users.ts'
 
@@ -25,6 +26,7 @@ export function registerOn(database: Database): Register {
     alarms: alarmsOn(kysely),
     liveStates: liveStatesOn(kysely),
     shares: sharesOn(kysely),
+    staleHours: staleHoursOn(kysely),
     quarantine: quarantineOn(kysely),
     audit: auditOn(kysely),
     check: () => database.check(),

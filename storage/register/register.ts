@@ -17,6 +17,7 @@ import type { TerminalAct } from './terminals.ts'
 export { QUARANTINE_ROWS_MAX } from './quarantine.ts'
 export { RegisterAwayError } from './register-away.ts'
 export { ShareLostError } from './shares.ts'
+export { STALE_HOURS_MAX } from './stale-hours.ts'
 export { CLAIM_AGAIN_MS_MAX } from './claim-codes.ts'
 export { TERMINALS_CHANGED_MAX } from './terminals.ts'
 
@@ -40,6 +41,11 @@ export type Checkpoint = {
   readonly position: number
   readonly lifts: readonly { readonly state: LiveState; readonly memory: unknown }[]
 }
+
+/** One hour of one lift, by its begin. */
+export type LiftHour = { readonly lift: LiftId; readonly hourAtMs: number }
+/** With the mark that it had; each time that an hour is marked, the mark is another. */
+export type MarkedHour = LiftHour & { readonly mark: number }
 
 export interface Register extends AsyncDisposable {
   readonly organisations: {
@@ -167,6 +173,31 @@ export interface Register extends AsyncDisposable {
      * must be pure. One at a time, among all processes.
      */
     change(next: (table: ShareTable) => ShareTable): Promise<ShareTable>
+  }
+  /**
+   * Hours whose figures are to be computed, because samples came. At most `STALE_HOURS_MAX` in one call, else `RangeError`.
+   * `lifts` are those to look at; without it, all.
+   */
+  readonly staleHours: {
+    /**
+     * Marks the hours, again when they are marked already: with a new mark, at this moment by the register's clock. Resolves
+     * with the lifts of these that are not registered: their hours were left out.
+     */
+    mark(hours: readonly LiftHour[]): Promise<LiftId[]>
+    /**
+     * The hours that ended before `endedBeforeMs` and were not marked for longer than `quietMs` by the register's clock,
+     * oldest hour first, at most `limit`.
+     */
+    due(o: {
+      lifts?: readonly LiftId[] | undefined
+      quietMs: number
+      endedBeforeMs: number
+      limit: number
+    }): Promise<MarkedHour[]>
+    /** Removes those that still have this mark. Resolves with the others: marked again, or cleared by somebody else. */
+    clear(rows: readonly MarkedHour[]): Promise<MarkedHour[]>
+    /** How many hours that ended before `endedBeforeMs` are marked; not counted further than 100 000. */
+    count(o: { lifts?: readonly LiftId[] | undefined; endedBeforeMs: number }): Promise<number>
   }
   readonly quarantine: {
     /** Idempotent by position. Keeps the newest `QUARANTINE_ROWS_MAX`; older rows are dropped. Returns how many were dropped. */

@@ -48,6 +48,13 @@ export type CheckpointsTable = { readonly name: CheckpointName; readonly positio
 /** Ingest workers that live; see `shares.ts`. */
 export type WorkersTable = { readonly worker: string; readonly beat: number }
 export type SharesTable = { readonly share: number; readonly worker: string | null; readonly epoch: number }
+/** Drawn by the database at every mark: when, by its clock, and which one. */
+export type StaleHoursTable = {
+  readonly lift: LiftId
+  readonly hourAtMs: number
+  readonly markedAt: ColumnType<Date, never, never>
+  readonly mark: number
+}
 export type AuditTable = {
   readonly id: Generated<number>
   readonly atMs: number
@@ -71,6 +78,7 @@ export type Tables = {
   checkpoints: CheckpointsTable
   workers: WorkersTable
   shares: SharesTable
+  staleHours: StaleHoursTable
   quarantine: QuarantineRow
   audit: AuditTable
 }

@@ -1,10 +1,12 @@
 /** The embedded telemetry store: one DuckDB file in a folder, owned by one thread of one process. */
 import { realpathSync, mkdirSync } from 'node:fs'
 import { MEASUREMENTS } from '#contract/history'
+import type { LiftId } from '#contract/ids'
 import type { Log } from '#contract/log-events'
 import { figuresQuestion, packHours, rowsToPut, unpackHours } from './hour-rows.ts'
+import { sumsQuestion, SUMMED, toHourSums } from './hour-sums.ts'
 import { fleetQuestion, lastQuestion, toLastValue } from './fleet-questions.ts'
-import { packPoints } from './point-columns.ts'
+import { packPoints, unpackPoints } from './point-columns.ts'
 import {
   assertLimit,
   assertRange,
@@ -16,6 +18,13 @@ import {
   type TelemetryStore,
 } from './points.ts'
 import { FIGURES_RETENTION_DAYS, keptFromMs, type Retention } from './retention.ts'
+import {
+  crowded,
+  STRETCH_POINTS_MAX,
+  stretchQuestion,
+  type StretchPoints,
+  type StretchQuery,
+} from './stretch-questions.ts'
 import { startSweeping, type Sweeper } from './sweep.ts'
 import type { Expiry } from './tables-expiry.ts'
 import { TablesThread } from './tables-thread.ts'
@@ -86,11 +95,23 @@ function toStore(thread: TablesThread, sweeper: Sweeper, onClosed: () => void): 
         ? []
         : unpackHours(await thread.ask({ kind: 'figures', query: question }, signal))
     },
+    sums: async ({ signal, ...query }) => {
+      const question = sumsQuestion(query)
+      if (question.lifts?.length === 0) return []
+      const rows = await thread.ask({ kind: 'sums', query: question, summed: SUMMED }, signal)
+      return rows.map((row) => toHourSums(row))
+    },
     last: async ({ signal, ...query }) => {
       const values = await thread.ask({ kind: 'last', ...lastQuestion(query) }, signal)
       return values.map(toLastValue)
     },
     fleet: async ({ signal, ...query }) => thread.ask({ kind: 'fleet', query: fleetQuestion(query) }, signal),
+    oldest: async (query) => thread.ask({ kind: 'oldest', query: stretchQuestion(query) }),
+    tally: async (query) => {
+      const rows = await thread.ask({ kind: 'tally', query: stretchQuestion(query) })
+      return rows.map(({ lift, count }) => ({ lift: String(lift) as LiftId, count: Number(count) })) // only ids are stored
+    },
+    stretch: async (query) => readStretch(thread, stretchQuestion(query)),
     retained: () => ({ leftOutCount: 0, removedCount: sweeper.removedCount() }),
     check: () => thread.ask({ kind: 'check' }),
     async [Symbol.asyncDispose]() {
@@ -99,6 +120,17 @@ function toStore(thread: TablesThread, sweeper: Sweeper, onClosed: () => void): 
       void thread.exited.then(onClosed)
     },
   }
+}
+
+/** A stretch that has too many points ends before the millisecond in which the limit was reached. */
+async function readStretch(thread: TablesThread, query: StretchQuery): Promise<StretchPoints> {
+  const rows = await thread.ask({ kind: 'stretch', query, limit: STRETCH_POINTS_MAX + 1 })
+  const points = unpackPoints(rows)
+  if (points.length <= STRETCH_POINTS_MAX) return { points, untilMs: query.toMs }
+  const untilMs = points.at(-1)?.sampledAtMs ?? query.toMs
+  const whole = points.filter((point) => point.sampledAtMs < untilMs)
+  if (whole.length === 0) throw crowded(untilMs)
+  return { points: whole, untilMs }
 }
 
 function makeFolder(path: string): string {

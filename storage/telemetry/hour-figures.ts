@@ -44,18 +44,24 @@ export function hoursOfSample(measurement: Sampled, sampledAtMs: number): number
  * The figures of the hour that begins at `hourAtMs`. Of `points` only those count that are status or statistics of this
  * lift within `samplesOfHour`; the others may be there. Of an hour that is not over, what has not happened is unknown,
  * but for the silence that the last sample is believed for. Throws a `RangeError` when that is no hour of the calendar.
+ *
+ * With `untilMs`, an instant within the hour, the figures are those of the time before it: the spans sum up to that time
+ * and not to an hour, so that no store takes them.
  */
 export function hourFiguresOf({
   lift,
   hourAtMs,
+  untilMs = hourAtMs + HOUR_MS,
   points,
 }: {
   readonly lift: LiftId
   readonly hourAtMs: number
+  readonly untilMs?: number
   readonly points: readonly TelemetryPoint[]
 }): HourFigures {
   const ranges = samplesOfHour(hourAtMs)
-  const hour = { fromMs: hourAtMs, toMs: hourAtMs + HOUR_MS }
+  const hour = { fromMs: hourAtMs, toMs: untilMs }
+  assertWithin(hour)
   const samplesOf = (measurement: Sampled): TelemetryPoint[] =>
     eachOnceInOrder(
       points.filter(
@@ -95,7 +101,7 @@ function serviceWithin(statuses: readonly TelemetryPoint[], hour: Range): Record
     spans[SERVICE_OF_MODE[serviceMode] ?? 'unknownMs'] += spanMs
     toldMs += spanMs
   }
-  spans.unknownMs += HOUR_MS - toldMs
+  spans.unknownMs += hour.toMs - hour.fromMs - toldMs
   return spans
 }
 
@@ -142,6 +148,11 @@ function eachOnceInOrder(points: readonly TelemetryPoint[]): TelemetryPoint[] {
 }
 
 const isWithin = ({ fromMs, toMs }: Range, atMs: number): boolean => atMs >= fromMs && atMs < toMs
+
+function assertWithin({ fromMs, toMs }: Range): void {
+  if (!Number.isSafeInteger(toMs) || toMs < fromMs || toMs > fromMs + HOUR_MS)
+    throw new RangeError(`${toMs} is not within the hour that begins at ${fromMs}`)
+}
 
 function assertHour(hourAtMs: number): void {
   if (hourStartMs(hourAtMs) !== hourAtMs) throw new RangeError(`no hour begins at ${hourAtMs}`)

@@ -10,6 +10,8 @@ import {
 } from '@duckdb/node-api'
 import type { FieldType } from '#contract/history'
 import type { FiguresQuery, HourColumns } from './hour-rows.ts'
+import type { Summed, SumsQuery } from './hour-sums.ts'
+import type { Row } from './tables.ts'
 import { toIdentifier } from './tables-sql.ts'
 
 const CHUNK_ROWS = 2048
@@ -83,22 +85,15 @@ const toValues = (values: Float64Array, type: DuckDBType): (number | bigint | nu
 /** Rows in order of hour and lift, at most `limit`. */
 export async function readHours(
   reader: DuckDBConnection,
-  { lifts, fromMs, toMs, limit }: FiguresQuery,
+  query: FiguresQuery,
   fields: HourFields,
 ): Promise<HourColumns> {
   const names = ['hourAtMs', ...Object.keys(fields)]
-  const bound = Object.fromEntries((lifts ?? []).map((lift, index) => [`l${index}`, lift]))
-  const ofLifts =
-    lifts === undefined
-      ? ''
-      : `AND lift IN (${Object.keys(bound)
-          .map((name) => `$${name}`)
-          .join(', ')})`
+  const { condition, bound } = conditionOf(query)
   // Integers of the contract are safe integers; as DOUBLE they come as numbers, not as bigints.
   const result = await reader.runAndReadAll(
     `SELECT lift, ${names.map((name) => `${toIdentifier(name)}::DOUBLE`).join(', ')} FROM
-     (SELECT * FROM hour WHERE "hourAtMs" >= ${fromMs} AND "hourAtMs" < ${toMs} ${ofLifts}
-      ORDER BY "hourAtMs", lift LIMIT ${limit})
+     (SELECT * FROM hour WHERE ${condition} ORDER BY "hourAtMs", lift LIMIT ${query.limit})
      ORDER BY "hourAtMs", lift`,
     bound,
   )
@@ -112,4 +107,32 @@ export async function readHours(
       ]),
     ),
   }
+}
+
+/** One row per lift, in order of lifts, with the columns that `toHourSums` reads; null where a figure is in no hour. */
+export async function readSums(
+  reader: DuckDBConnection,
+  query: SumsQuery,
+  { added, counters }: Summed,
+): Promise<Row[]> {
+  const { condition, bound } = conditionOf(query)
+  const sum = (name: string, condition = ''): string =>
+    `(sum(${toIdentifier(name)})${condition})::DOUBLE AS ${toIdentifier(name)}`
+  const count = (name: string): string => sum(name, ' FILTER (WHERE "countedMs" > 0)')
+  const counted = (name: string): string =>
+    `coalesce(sum("countedMs") FILTER (WHERE ${toIdentifier(name)} IS NOT NULL), 0)::DOUBLE AS ${toIdentifier(`${name}CountedMs`)}`
+  const result = await reader.runAndReadAll(
+    `SELECT lift, count(*)::DOUBLE AS "hourCount", ${[...added.map((name) => sum(name)), ...counters.map(count), ...counters.map(counted)].join(', ')},
+       max("worstVibrationMg") AS "worstVibrationMg"
+     FROM hour WHERE ${condition} GROUP BY lift ORDER BY lift`,
+    bound,
+  )
+  return result.getRowObjects()
+}
+
+function conditionOf({ lifts, fromMs, toMs }: SumsQuery): { condition: string; bound: Record<string, string> } {
+  const bound = Object.fromEntries((lifts ?? []).map((lift, index) => [`l${index}`, lift]))
+  const names = Object.keys(bound).map((name) => `$${name}`)
+  const ofLifts = lifts === undefined ? '' : ` AND lift IN (${names.join(', ')})`
+  return { condition: `"hourAtMs" >= ${fromMs} AND "hourAtMs" < ${toMs}${ofLifts}`, bound }
 }

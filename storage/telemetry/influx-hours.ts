@@ -5,6 +5,7 @@
 import { HOUR_FIELDS, type HourFigures } from '#contract/figures'
 import { FIGURES_POLICY } from './influx-database.ts'
 import { isBetween, toIdentifier, toText, type InfluxRows } from './influx-ql.ts'
+import { COUNTERS } from './sum-figures.ts'
 import { byHourAndLift, toHourFigures, type FiguresQuery } from './hour-rows.ts'
 
 /**
@@ -17,6 +18,15 @@ const FIELDS = Object.entries(HOUR_FIELDS)
 const PAGE_ROWS_MAX = 10_000
 const SELECTED = [...FIELDS.map(([name]) => name), NAMES_FIELD, 'lift'].map(toIdentifier).join(', ')
 
+/**
+ * Every row has these, so that what an older copy of it left there is never added, and the server adds without looking at
+ * names: a condition on a text costs it many times what adding does. Each counter or 0, and the time that it covers or 0.
+ */
+export const addedName = (name: string): string => `${name}OrZero`
+export const countedName = (name: string): string => `${name}CountedMs`
+/** The vibration, or a value below every other. */
+export const WORST_FIELD = 'worstVibrationMgOrMinus1'
+
 /** One line. Lift ids are plain words (checked before). */
 export function toHourLine(row: HourFigures): string {
   const given = FIELDS.flatMap(([name, type]) => {
@@ -24,7 +34,12 @@ export function toHourLine(row: HourFigures): string {
     return value === undefined ? [] : [{ name, text: `${name}=${value}${type === 'integer' ? 'i' : ''}` }]
   })
   const names = given.map(({ name }) => name).join(' ')
-  const fields = [...given.map(({ text }) => text), `${NAMES_FIELD}="${names}"`]
+  const added = COUNTERS.flatMap((name) => [
+    `${addedName(name)}=${row[name] ?? 0}${HOUR_FIELDS[name] === 'integer' ? 'i' : ''}`,
+    `${countedName(name)}=${row[name] === undefined ? 0 : row.countedMs}i`,
+  ])
+  const worst = `${WORST_FIELD}=${row.worstVibrationMg ?? -1}`
+  const fields = [...given.map(({ text }) => text), ...added, worst, `${NAMES_FIELD}="${names}"`]
   return `hour,lift=${row.lift} ${fields.join(',')} ${row.hourAtMs}000000`
 }
 

@@ -100,9 +100,18 @@ export function readAnswer(body: unknown): { rows: InfluxRows[]; error: string |
 }
 
 function toRows({ columns, values = [], tags = {} }: Series): InfluxRows {
-  return values.map((row) => ({ ...tags, ...Object.fromEntries(columns.map((name, index) => [name, row[index]])) }))
+  // Copied from one whole row and overwritten; an object that grows name by name becomes a hash table, ten times as slow.
+  const blank = JSON.parse(
+    JSON.stringify({ ...tags, ...Object.fromEntries(columns.map((name) => [name, null])) }),
+  ) as Row
+  return values.map((given) => {
+    const row = { ...blank }
+    columns.forEach((name, index) => (row[name] = given[index]))
+    return row
+  })
 }
 
+type Row = Record<string, unknown>
 type Series = {
   readonly columns: readonly string[]
   readonly values?: readonly (readonly unknown[])[]

@@ -14,7 +14,9 @@ import {
   toLastValues,
 } from './fleet-questions.ts'
 import { rowsToPut, figuresQuestion } from './hour-rows.ts'
+import { sumsQuestion } from './hour-sums.ts'
 import { readHours, toHourLine } from './influx-hours.ts'
+import { readSums } from './influx-sums.ts'
 import { toLine } from './influx-line.ts'
 import { readAnswer, toCount, toCountQuestion, toHistory, toHistoryQuestion, type InfluxRows } from './influx-ql.ts'
 import { readPoints, readSpans } from './influx-pages.ts'
@@ -29,6 +31,7 @@ import {
   type TelemetryStore,
 } from './points.ts'
 import type { Retention } from './retention.ts'
+import { askOldest, askStretch, askTally, stretchQuestion } from './stretch-questions.ts'
 
 /** Parts of one batch that are under way at one time. */
 const REQUESTS_MAX = 4
@@ -105,8 +108,12 @@ export function openInfluxStore(
       })
     },
     figures: async ({ signal, ...query }) => readHours((question) => ask(question, signal), figuresQuestion(query)),
+    sums: async ({ signal, ...query }) => readSums((question) => ask(question, signal), sumsQuestion(query)),
     last: async ({ signal, ...query }) => toLastValues(await ask(toLastQuestion(lastQuestion(query).query), signal)),
     fleet: async ({ signal, ...query }) => toFleetHours(await ask(toFleetQuestion(fleetQuestion(query)), signal)),
+    oldest: async (query) => askOldest(ask, stretchQuestion(query)),
+    tally: async (query) => askTally(ask, stretchQuestion(query)),
+    stretch: async (query) => askStretch(ask, stretchQuestion(query)),
     retained: () => ({ leftOutCount: 0, removedCount: 0 }),
     async check() {
       await ensureOnce()

@@ -3,6 +3,7 @@
  * instead of thousands of objects being cloned on the thread that also takes messages.
  */
 import { MEASUREMENTS, type Measurement } from '#contract/history'
+import type { LiftId } from '#contract/ids'
 import { HEADER_FIELDS, type TelemetryPoint } from './points.ts'
 
 export type PointColumns = {
@@ -64,6 +65,33 @@ const toNumber = (value: number | string | boolean | undefined): number =>
   value === undefined ? Number.NaN : Number(value)
 const toText = (value: number | string | boolean | undefined): string | null =>
   value === undefined ? null : String(value)
+
+/** The points of one measurement, as they were packed. Times and counts are never NaN. */
+export function unpackPoints(columns: PointColumns): TelemetryPoint[] {
+  const { measurement, numbers, strings } = columns
+  const fields = Object.entries(MEASUREMENTS[measurement]).filter(([name]) => !HEADER_FIELDS.has(name))
+  return columns.lift.map((lift, row) => {
+    const given: Record<string, number | string | boolean> = {}
+    for (const [name, type] of fields) {
+      if (type === 'string') {
+        const text = strings[name]?.[row] ?? undefined
+        if (text !== undefined) given[name] = text
+      } else {
+        const value = numbers[name]?.[row] ?? Number.NaN
+        if (!Number.isNaN(value)) given[name] = type === 'boolean' ? value === 1 : value
+      }
+    }
+    return {
+      measurement,
+      lift: lift as LiftId, // only ids of lifts are stored
+      sampledAtMs: columns.sampledAtMs[row] ?? Number.NaN,
+      boot: numbers['boot']?.[row] ?? Number.NaN,
+      seq: numbers['seq']?.[row] ?? Number.NaN,
+      receivedAtMs: numbers['receivedAtMs']?.[row] ?? Number.NaN,
+      fields: given,
+    }
+  })
+}
 
 /** What may be moved instead of copied. */
 export function buffersOf(columns: readonly PointColumns[]): ArrayBuffer[] {

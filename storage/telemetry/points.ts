@@ -14,6 +14,9 @@ import type { HourFigures } from '#contract/figures'
 import { isLiftId, type LiftId } from '#contract/ids'
 import type { FleetHour, FleetQuery, LastQuery, LastValue } from './fleet-questions.ts'
 import type { FiguresQuery } from './hour-rows.ts'
+import type { SumsQuery } from './hour-sums.ts'
+import type { HourSums } from './sum-figures.ts'
+import type { LiftCount, StretchPoints, StretchQuery } from './stretch-questions.ts'
 
 /**
  * One point. Its identity is (`measurement`, `lift`, `sampledAtMs`, `boot`, `seq`): two samples of the same millisecond
@@ -86,10 +89,21 @@ export interface TelemetryStore extends AsyncDisposable {
   putFigures(rows: readonly HourFigures[]): Promise<void>
   /** Hourly figures in order of hour and lift, at most `limit`; hours without figures are not in the answer. */
   figures(query: FiguresQuery & { readonly signal?: AbortSignal }): Promise<HourFigures[]>
+  /**
+   * What the hours that begin within the range add up to, for each lift that has one, in order of lifts; the hours stay in
+   * the store.
+   */
+  sums(query: SumsQuery & { readonly signal?: AbortSignal }): Promise<HourSums[]>
   /** The last value of each lift that has one within the range, in order of lifts. */
   last(query: LastQuery & { readonly signal?: AbortSignal }): Promise<LastValue[]>
   /** A figure of all lifts together, for each hour that has one, oldest first. */
   fleet(query: FleetQuery & { readonly signal?: AbortSignal }): Promise<FleetHour[]>
+  /** Sample time of the oldest point of all lifts in a stretch; undefined when there is none. */
+  oldest(query: StretchQuery): Promise<number | undefined>
+  /** How many points each lift has that has any in a stretch, in order of lifts. */
+  tally(query: StretchQuery): Promise<LiftCount[]>
+  /** The points of all lifts in a stretch; a long one only in part. */
+  stretch(query: StretchQuery): Promise<StretchPoints>
   /** What the retention did since the store was opened. */
   retained(): RetentionCounts
   /** Rejects with the reason when the store cannot be used now. Bounded in time. */

@@ -8,6 +8,7 @@ import { MEASUREMENTS, type FieldType, type HistoryPoint, type StateSpans } from
 import type { Log } from '#contract/log-events'
 import type { FleetHour, FleetQuery, LastQuery } from './fleet-questions.ts'
 import type { FiguresQuery, HourColumns } from './hour-rows.ts'
+import type { Summed, SumsQuery } from './hour-sums.ts'
 import type { HourFields } from './hour-table.ts'
 import { buffersOf, type PointColumns } from './point-columns.ts'
 import {
@@ -17,6 +18,7 @@ import {
   type RangeQuery,
   type SpansQuestion,
 } from './points.ts'
+import type { StretchQuery } from './stretch-questions.ts'
 import type { Expiry } from './tables-expiry.ts'
 import type { MeasurementFields, Row } from './tables.ts'
 
@@ -33,8 +35,12 @@ const ANSWER_MS_MAX: Readonly<Record<Question['kind'], number>> = {
   count: 30_000,
   putFigures: 30_000,
   figures: 30_000,
+  sums: 30_000,
   last: 30_000,
   fleet: 30_000,
+  oldest: 30_000,
+  tally: 30_000,
+  stretch: 30_000,
   expire: 30_000,
   check: 5_000,
 }
@@ -51,8 +57,12 @@ export type Question =
   | { readonly kind: 'count'; readonly query: RangeQuery }
   | { readonly kind: 'putFigures'; readonly rows: HourColumns }
   | { readonly kind: 'figures'; readonly query: FiguresQuery }
+  | { readonly kind: 'sums'; readonly query: SumsQuery; readonly summed: Summed }
   | { readonly kind: 'last'; readonly query: LastQuery; readonly type: FieldType }
   | { readonly kind: 'fleet'; readonly query: FleetQuery }
+  | { readonly kind: 'oldest'; readonly query: StretchQuery }
+  | { readonly kind: 'tally'; readonly query: StretchQuery }
+  | { readonly kind: 'stretch'; readonly query: StretchQuery; readonly limit: number }
   | { readonly kind: 'expire'; readonly expiry: Expiry; readonly rowsMax: number }
   | { readonly kind: 'check' }
 type Answers = {
@@ -63,8 +73,12 @@ type Answers = {
   count: number
   putFigures: undefined
   figures: HourColumns
+  sums: Row[]
   last: Row[]
   fleet: FleetHour[]
+  oldest: number | undefined
+  tally: Row[]
+  stretch: PointColumns
   expire: number
   check: undefined
 }

@@ -86,10 +86,18 @@ async function answer(tables: Tables, question: Question): Promise<unknown> {
       return tables.putFigures(question.rows)
     case 'figures':
       return tables.figures(question.query)
+    case 'sums':
+      return tables.sums(question.query, question.summed)
     case 'last':
       return tables.last(question.query, question.type)
     case 'fleet':
       return tables.fleet(question.query)
+    case 'oldest':
+      return tables.oldest(question.query)
+    case 'tally':
+      return tables.tally(question.query)
+    case 'stretch':
+      return tables.stretch(question.query, question.limit)
     case 'expire':
       return tables.expire(question.expiry, question.rowsMax)
     case 'check':

@@ -22,13 +22,16 @@ import {
 import type { FieldType, HistoryPoint, Measurement, StateSpans } from '#contract/history'
 import type { FleetHour, FleetQuery, LastQuery } from './fleet-questions.ts'
 import type { FiguresQuery, HourColumns } from './hour-rows.ts'
-import { openHourTable, readHours, type HourFields } from './hour-table.ts'
+import type { Summed, SumsQuery } from './hour-sums.ts'
+import { openHourTable, readHours, readSums, type HourFields } from './hour-table.ts'
 import type { PointColumns } from './point-columns.ts'
 import type { HistoryQuery, PointsQuery, RangeQuery, SpansQuestion } from './points.ts'
+import type { StretchQuery } from './stretch-questions.ts'
 import { removeExpired, type Expiry } from './tables-expiry.ts'
 import { readFleet, readLast } from './tables-fleet.ts'
 import { readPoints, readSpans } from './tables-points.ts'
-import { inRange, toIdentifier } from './tables-sql.ts'
+import { inRange, TABLES_FILE, toIdentifier } from './tables-sql.ts'
+import { readOldest, readStretch, readTally } from './tables-stretch.ts'
 import { newWatermarks, type Watermarks } from './watermarks.ts'
 
 /** DuckDB keeps at most this much in memory and spills the rest to the folder. */
@@ -67,8 +70,12 @@ export interface Tables {
   /** One transaction, one sync. Not to be called while something is appended. */
   putFigures(rows: HourColumns): Promise<void>
   figures(query: FiguresQuery): Promise<HourColumns>
+  sums(query: SumsQuery, summed: Summed): Promise<Row[]>
   last(query: LastQuery, type: FieldType): Promise<Row[]>
   fleet(query: FleetQuery): Promise<FleetHour[]>
+  oldest(query: StretchQuery): Promise<number | undefined>
+  tally(query: StretchQuery): Promise<Row[]>
+  stretch(query: StretchQuery, limit: number): Promise<PointColumns>
   /** Removes at most so many rows. Not to be called while something is appended. */
   expire(expiry: Expiry, rowsMax: number): Promise<number>
   /** Asks the connection that writes. */
@@ -86,7 +93,7 @@ export async function openTables(
   hourFields: HourFields,
 ): Promise<Tables> {
   mkdirSync(folder, { recursive: true })
-  const instance = await DuckDBInstance.create(join(folder, 'telemetry.duckdb'), {
+  const instance = await DuckDBInstance.create(join(folder, TABLES_FILE), {
     memory_limit: MEMORY_LIMIT,
     threads: THREADS,
     temp_directory: join(folder, 'spill'),
@@ -113,8 +120,12 @@ export async function openTables(
     count: (query) => readCount(reader, query),
     putFigures: (rows) => hours.put(rows),
     figures: (query) => readHours(reader, query, hourFields),
+    sums: (query, summed) => readSums(reader, query, summed),
     last: (query, type) => readLast(reader, query, type),
     fleet: (query) => readFleet(reader, query),
+    oldest: (query) => readOldest(reader, query),
+    tally: (query) => readTally(reader, query),
+    stretch: (query, limit) => readStretch(reader, query, limit, measurements[query.measurement]),
     expire: (expiry, rowsMax) => removeExpired(writer, expiry, rowsMax),
     check: async () => void (await writer.run('SELECT 1')),
     interruptReading: () => reader.interrupt(),

@@ -12,6 +12,7 @@ import { leavingOutTheExpired, type Retention } from './retention.ts'
 // The words of the interface live in a file of their own, because the adapters need them too and imports go one way.
 export { BATCH_POINTS_MAX, HEADER_FIELDS, TelemetryStoreError } from './points.ts'
 export type { FiguresQuery } from './hour-rows.ts'
+export type { SumsQuery } from './hour-sums.ts'
 export type {
   HistoryQuery,
   PointPosition,
@@ -21,6 +22,7 @@ export type {
   TelemetryPoint,
   TelemetryStore,
 } from './points.ts'
+export type { LiftCount, StretchPoints, StretchQuery } from './stretch-questions.ts'
 export type { FieldType }
 
 /**

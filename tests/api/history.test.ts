@@ -111,7 +111,10 @@ describe('a telemetry store that is away', () => {
   it('makes history a problem of its own, without a word about the inner network, and leaves the rest alone', async () => {
     await using broken = await openWorld(
       {
-        telemetry: { history: away, spans: away, points: away, count: away, check: away },
+        telemetry: {
+          ...{ history: away, spans: away, points: away, count: away, figures: away, sums: away },
+          check: away,
+        },
         checks: [{ part: 'telemetry', check: away }],
       },
       world,

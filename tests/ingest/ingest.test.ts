@@ -1,6 +1,8 @@
 import { Registry } from 'prom-client'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import type { BusMessages } from '#contract/bus'
+import { HOUR_MS } from '#contract/calendar'
+import { STATE_SILENCE_MS_MAX } from '#contract/history'
 import type { LiftId, OrganisationId, TerminalSerial } from '#contract/ids'
 import { silentLift, type LiveState } from '#contract/live'
 import { silentLog } from '#contract/log-events'
@@ -36,7 +38,7 @@ describe('ingest on a real journal, register and telemetry store', () => {
   const start = async (
     o: {
       register?: Register
-      telemetry?: Pick<TelemetryStore, 'append'>
+      telemetry?: Pick<TelemetryStore, 'append' | 'points' | 'putFigures'>
       journal?: Pick<Journal, 'reader' | 'status' | 'shareCount'>
     } = {},
   ): Promise<Ingest> =>
@@ -44,6 +46,8 @@ describe('ingest on a real journal, register and telemetry store', () => {
       journal,
       register,
       telemetry,
+      retentionDays: 396,
+      quietMs: 0,
       bus,
       metrics: new Registry(),
       log: silentLog,
@@ -122,6 +126,23 @@ describe('ingest on a real journal, register and telemetry store', () => {
     await seen(1)
     expect(shown.at(-1)).toMatchObject({ link: 'online', terminal })
     expect(await telemetry.count(range)).toBe(1)
+  })
+
+  it('computes the figures of an hour by itself when it is over, and tells how many wait', async () => {
+    const hourAtMs = nowMs - (nowMs % HOUR_MS)
+    nowMs = hourAtMs + 30 * 60_000
+    await status(1)
+    await seen(1)
+    expect(await telemetry.figures({ fromMs: 0, toMs: nowMs, limit: 9 })).toEqual([])
+    nowMs = hourAtMs + HOUR_MS + 120_001
+    const [row] = await eventually(
+      () => telemetry.figures({ fromMs: 0, toMs: nowMs, limit: 9 }),
+      (rows) => rows.length > 0,
+      15_000,
+    )
+    const inServiceMs = STATE_SILENCE_MS_MAX
+    expect(row).toMatchObject({ lift, hourAtMs, sampleCount: 1, inServiceMs, unknownMs: HOUR_MS - inServiceMs })
+    expect(await register.staleHours.count({ endedBeforeMs: nowMs })).toBe(0)
   })
 
   it('raises an entrapment by the clock, once, also when it is restarted in between', async () => {
@@ -279,7 +300,8 @@ describe('ingest on a real journal, register and telemetry store', () => {
   it('ends its work soon although the telemetry store hangs', async () => {
     await ingest[Symbol.asyncDispose]()
     let appendCount = 0
-    const hanging: Pick<TelemetryStore, 'append'> = {
+    const hanging: TelemetryStore = {
+      ...telemetry,
       append: () => {
         appendCount += 1
         return new Promise(() => {})
@@ -395,7 +417,8 @@ describe('ingest on a real journal, register and telemetry store', () => {
 
   it('quarantines the one point that the store refuses, and keeps the rest of its batch', async () => {
     await ingest[Symbol.asyncDispose]()
-    const picky: Pick<TelemetryStore, 'append'> = {
+    const picky: TelemetryStore = {
+      ...telemetry,
       append: (points) =>
         points.some(({ seq }) => seq === 7)
           ? Promise.reject(new TelemetryStoreError('refused', 'no sevens'))

@@ -6,13 +6,16 @@ import { silentLog } from '#contract/log-events'
 import type { QuarantineRow } from '#contract/register'
 import type { Status } from '#contract/telemetry'
 import { newCounters } from '#ingest/counters'
+import { HourMarks } from '#ingest/hour-marks'
 import { newOutages } from '#ingest/outages'
 import { storeTelemetry } from '#ingest/store-telemetry'
 import { openJournal, type Journal, type JournalReader } from '#storage/journal/journal'
+import type { Register } from '#storage/register/register'
 import { openTelemetryStore } from '#storage/telemetry/telemetry-store'
 import { statusOf } from '../platform/terminals.ts'
 import { startAnswering } from '../servers/answering.ts'
 import { startInflux } from '../servers/influx.ts'
+import { memoryRegister } from '../servers/register.ts'
 import { tempFolder } from '../servers/temp-folder.ts'
 
 const lift = 'yhy-7-2' as LiftId
@@ -25,12 +28,14 @@ describe('storing telemetry in InfluxDB', () => {
   let quarantined: QuarantineRow[]
   let stopping: AbortController
   let running: Promise<void>
+  let register: Register
   const atMs = Date.now()
 
   beforeEach(async () => {
     folder = await tempFolder('store-telemetry')
     journal = await openJournal(`file:${folder.path}/journal`, { log: silentLog })
     reader = await journal.reader('telemetry', { after: 0 })
+    register = await memoryRegister()
     quarantined = []
     stopping = new AbortController()
     running = Promise.resolve()
@@ -40,6 +45,7 @@ describe('storing telemetry in InfluxDB', () => {
     await running
     await reader[Symbol.asyncDispose]()
     await journal[Symbol.asyncDispose]()
+    await register[Symbol.asyncDispose]()
     await folder[Symbol.asyncDispose]()
   })
 
@@ -53,6 +59,8 @@ describe('storing telemetry in InfluxDB', () => {
     running = storeTelemetry({
       reader,
       telemetry,
+      staleHours: register.staleHours,
+      hourMarks: new HourMarks({ retentionDays: 396 }),
       quarantine: async (rows) => void quarantined.push(...rows),
       outages: newOutages({ log: silentLog, nowMs: Date.now, onChange: () => {} }),
       counters: newCounters(new Registry()),

@@ -45,6 +45,7 @@ const COLUMNS: { [Table in keyof Tables]: { [Column in keyof Tables[Table]]: str
   checkpoints: { name: 'text', position: 'bigint' },
   workers: { worker: 'text', beat: 'bigint' },
   shares: { share: 'integer', worker: 'text?', epoch: 'bigint' },
+  staleHours: { lift: 'text', hourAtMs: 'bigint', markedAt: 'timestamp with time zone', mark: 'bigint' },
   quarantine: {
     ...{ position: 'bigint', receivedAtMs: 'bigint', terminal: 'text?', topic: 'text', reason: 'text' },
     ...{ detail: 'text', payload: 'text' },

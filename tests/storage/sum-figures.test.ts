@@ -40,7 +40,8 @@ describe('the figures of a day or a month', () => {
       ofDay,
     )
     expect(sum).toEqual({
-      ...{ lift: LIFT, fromAtMs: DAY, toAtMs: DAY + 24 * HOUR_MS, hourCount: 3, sampleCount: 90 },
+      ...{ lift: LIFT, fromAtMs: DAY, toAtMs: DAY + 24 * HOUR_MS, untilAtMs: DAY + 24 * HOUR_MS },
+      ...{ hourCount: 3, sampleCount: 90 },
       ...{ runCount: 17, energyKWh: 0.3, worstVibrationMg: 9 },
       countedMs: {
         ...{ runCount: 2.5 * HOUR_MS, energyKWh: 1.5 * HOUR_MS },
@@ -78,6 +79,29 @@ describe('the figures of a day or a month', () => {
       expect(() => sumFigures(hours, ofDay)).toThrow(RangeError)
     for (const range of [{ toMs: DAY }, { toMs: DAY - HOUR_MS }, { fromMs: DAY + 1 }, { toMs: Number.NaN }])
       expect(() => sumFigures([], { ...ofDay, ...range })).toThrow(RangeError)
+  })
+
+  it('of a day that is running speak of the time that has passed', () => {
+    const untilMs = DAY + 10.5 * HOUR_MS
+    const full = hour(9, { inServiceMs: HOUR_MS, unknownMs: 0, onlineMs: HOUR_MS })
+    const running = hour(10, { inServiceMs: HOUR_MS / 2, unknownMs: 0, onlineMs: HOUR_MS / 4 })
+    const sum = sumFigures([full, running], { ...ofDay, untilMs })
+    expect(sum).toMatchObject({ toAtMs: ofDay.toMs, untilAtMs: untilMs, unknownMs: 9 * HOUR_MS, availability: 1 })
+    expect(sum.unknownShare).toBeCloseTo(9 / 10.5, 12)
+    expect(sum.onlineShare).toBeCloseTo(1.25 / 10.5, 12)
+    expect(isSum.Check(sum)).toBe(true)
+    // Of no time at all there are no shares.
+    const begun = sumFigures([], { ...ofDay, untilMs: DAY })
+    for (const name of ['unknownShare', 'onlineShare', 'availability']) expect(begun).not.toHaveProperty(name)
+    expect(begun.unknownMs).toBe(0)
+    expect(isSum.Check(begun)).toBe(true)
+    // A whole hour cannot lie within half of one, nor outside what has passed.
+    expect(() => sumFigures([hour(10, { inServiceMs: HOUR_MS })], { ...ofDay, untilMs: DAY + HOUR_MS })).toThrow()
+    expect(() => sumFigures([full], { ...ofDay, fromMs: DAY + 9 * HOUR_MS, untilMs: DAY + 9.5 * HOUR_MS })).toThrow(
+      RangeError,
+    )
+    for (const wrongMs of [DAY - 1, ofDay.toMs + 1, Number.NaN])
+      expect(() => sumFigures([], { ...ofDay, untilMs: wrongMs })).toThrow(RangeError)
   })
 
   it('of the days of a month are together those of the month', () => {

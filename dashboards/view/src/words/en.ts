@@ -62,6 +62,7 @@ export const en: Catalogue = {
   degraded: (part, clock) => `${part} impaired since ${clock}`,
   degradedParts: {
     telemetry: 'Telemetry store',
+    figures: 'Hourly figures',
     register: 'Register',
     journal: 'Journal',
     bus: 'Bus',
@@ -72,6 +73,7 @@ export const en: Catalogue = {
   },
   degradedKept: {
     telemetry: 'Live view and alarms go on; what was accepted is kept and history is filled in afterwards.',
+    figures: 'Live view, alarms and charts go on; figures are not updated and are computed afterwards.',
     register: 'Live view goes on; sign-in, acknowledging and alarm records may be delayed; what was accepted is kept.',
     journal: 'New device messages cannot be stored; terminals keep and resend them. The view is as last seen.',
     bus: 'The view may stop updating; what was accepted is kept.',

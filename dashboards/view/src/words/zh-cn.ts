@@ -57,6 +57,7 @@ export const zhCN = {
   degraded: (part: string, clock: string) => `${part}自 ${clock} 起异常`,
   degradedParts: {
     telemetry: '时序库',
+    figures: '小时统计',
     register: '台账库',
     journal: '接收日志',
     bus: '进程间总线',
@@ -67,6 +68,7 @@ export const zhCN = {
   } as Readonly<Record<string, string>>,
   degradedKept: {
     telemetry: '实时画面和报警照常；已接收的数据都已保留，恢复后补写历史曲线。',
+    figures: '实时画面、报警和曲线照常；统计数据暂不更新，恢复后自动补算。',
     register: '实时画面照常；登录、确认和报警记录可能延迟，已接收的数据都已保留。',
     journal: '设备新报文暂时无法入库，终端会保留并重发；画面是最后所见。',
     bus: '画面可能不再更新；已接收的数据都已保留。',
