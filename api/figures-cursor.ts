@@ -2,6 +2,7 @@
 import { hourStartMs, isInCalendar } from '#contract/calendar'
 import { accept, refuse, type Result } from '#contract/errors'
 import { isLiftId, type LiftId } from '#contract/ids'
+import { cursorText, partsOfCursor } from './cursor-text.ts'
 import { readPeriodRange } from './figure-ranges.ts'
 import type { HistoryRange } from './history-range.ts'
 
@@ -13,7 +14,7 @@ export type FleetRange = HistoryRange & { readonly untilMs: number; readonly aft
 
 /** As clients pass it on, unread. */
 export const cursorOf = ({ fromMs, toMs, untilMs }: FleetRange, last: LiftId): string =>
-  Buffer.from(JSON.stringify([last, fromMs, toMs, untilMs])).toString('base64url')
+  cursorText([last, fromMs, toMs, untilMs])
 
 /**
  * What a page is asked for: whole days, of which the time before `readyMs` is told. With a cursor range and time are those
@@ -49,7 +50,7 @@ export function readFleetRange(o: {
 }
 
 function readCursor(text: string): FleetRange | undefined {
-  const parts = partsOf(text)
+  const parts = partsOfCursor(text)
   if (parts?.length !== 4) return undefined
   const [after, ...numbers] = parts
   const [fromMs, toMs, untilMs] = numbers.filter(isHour)
@@ -60,12 +61,3 @@ function readCursor(text: string): FleetRange | undefined {
 
 const isHour = (value: unknown): value is number =>
   typeof value === 'number' && isInCalendar(value) && hourStartMs(value) === value
-
-function partsOf(text: string): unknown[] | undefined {
-  try {
-    const parts: unknown = JSON.parse(Buffer.from(text, 'base64url').toString())
-    return Array.isArray(parts) ? (parts as unknown[]) : undefined
-  } catch {
-    return undefined
-  }
-}

@@ -2,6 +2,7 @@
 import { accept, refuse, type Result } from '#contract/errors'
 import { HISTORY_RANGE_MS_MAX, MEASUREMENTS, type Measurement } from '#contract/history'
 import type { PointPosition } from '#storage/telemetry/telemetry-store'
+import { cursorText, partsOfCursor } from './cursor-text.ts'
 import { readRange, type HistoryRange } from './history-range.ts'
 
 export type SamplesRange = HistoryRange & {
@@ -13,7 +14,7 @@ export type SamplesRange = HistoryRange & {
 /** As clients pass it on, unread. */
 export function cursorOf(range: SamplesRange, { sampledAtMs, boot, seq }: PointPosition): string {
   const { lift, measurement, fromMs, toMs } = range
-  return Buffer.from(JSON.stringify([lift, measurement, fromMs, toMs, sampledAtMs, boot, seq])).toString('base64url')
+  return cursorText([lift, measurement, fromMs, toMs, sampledAtMs, boot, seq])
 }
 
 /**
@@ -47,7 +48,7 @@ export function readSamplesRange(o: {
 }
 
 function readCursor(text: string): (SamplesRange & { readonly after: PointPosition }) | undefined {
-  const parts = partsOf(text)
+  const parts = partsOfCursor(text)
   if (parts?.length !== 7) return undefined
   const [lift, measurement, ...numbers] = parts
   const [fromMs, toMs, sampledAtMs, boot, seq] = numbers.filter(isCount)
@@ -64,12 +65,3 @@ const isCount = (value: unknown): value is number =>
   typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 const isMeasurement = (name: unknown): name is Measurement =>
   typeof name === 'string' && Object.hasOwn(MEASUREMENTS, name)
-
-function partsOf(text: string): unknown[] | undefined {
-  try {
-    const parts: unknown = JSON.parse(Buffer.from(text, 'base64url').toString())
-    return Array.isArray(parts) ? (parts as unknown[]) : undefined
-  } catch {
-    return undefined
-  }
-}

@@ -1,20 +1,11 @@
 /** The embedded table of hourly figures, one row per lift and hour. Runs in the thread of the tables; what is asked was checked outside. */
-import {
-  BIGINT,
-  DOUBLE,
-  DuckDBDataChunk,
-  VARCHAR,
-  type DuckDBAppender,
-  type DuckDBConnection,
-  type DuckDBType,
-} from '@duckdb/node-api'
+import { BIGINT, DOUBLE, VARCHAR, type DuckDBAppender, type DuckDBConnection, type DuckDBType } from '@duckdb/node-api'
 import type { FieldType } from '#contract/history'
 import type { FiguresQuery, HourColumns } from './hour-rows.ts'
 import type { Summed, SumsQuery } from './hour-sums.ts'
 import type { Row } from './tables.ts'
+import { appendRows, type Column } from './tables-appending.ts'
 import { toIdentifier } from './tables-sql.ts'
-
-const CHUNK_ROWS = 2048
 
 export type HourFields = Readonly<Record<string, FieldType>>
 export type HourTable = {
@@ -35,7 +26,6 @@ export async function openHourTable(writer: DuckDBConnection, fields: HourFields
   return { appender, put: (rows) => putRows(writer, appender, columns, rows) }
 }
 
-type Column = { readonly name: string; readonly type: DuckDBType }
 const columnsOf = (fields: HourFields): Column[] => [
   { name: 'lift', type: VARCHAR },
   { name: 'hourAtMs', type: BIGINT },
@@ -51,7 +41,10 @@ async function putRows(
   const hours = rows.numbers['hourAtMs'] ?? new Float64Array()
   const names = columns.map(({ name }) => toIdentifier(name)).join(', ')
   await writer.run('DELETE FROM new_hour')
-  appendRows(appender, columns, rows)
+  appendRows(appender, columns, hours.length, ({ name, type }, from, to) => {
+    const values = rows.numbers[name]?.subarray(from, to)
+    return values === undefined ? rows.lift.slice(from, to) : toValues(values, type)
+  })
   await writer.run('BEGIN TRANSACTION')
   // Looks only at the span of time that the rows cover.
   await writer.run(
@@ -60,20 +53,6 @@ async function putRows(
   )
   await writer.run(`INSERT INTO hour (${names}) SELECT ${names} FROM new_hour ORDER BY "hourAtMs", lift`)
   await writer.run('COMMIT')
-}
-
-function appendRows(appender: DuckDBAppender, columns: readonly Column[], { lift, numbers }: HourColumns): void {
-  const types = columns.map(({ type }) => type)
-  for (let from = 0; from < lift.length; from += CHUNK_ROWS) {
-    const to = Math.min(from + CHUNK_ROWS, lift.length)
-    const chunk = DuckDBDataChunk.create(types, to - from)
-    columns.forEach(({ name, type }, index) => {
-      const values = numbers[name]?.subarray(from, to)
-      chunk.setColumnValues(index, values === undefined ? lift.slice(from, to) : toValues(values, type))
-    })
-    appender.appendDataChunk(chunk)
-  }
-  appender.flushSync()
 }
 
 const toValues = (values: Float64Array, type: DuckDBType): (number | bigint | null)[] =>

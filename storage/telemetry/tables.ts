@@ -10,7 +10,6 @@ import {
   BIGINT,
   BOOLEAN,
   DOUBLE,
-  DuckDBDataChunk,
   DuckDBInstance,
   INTEGER,
   VARCHAR,
@@ -27,6 +26,7 @@ import { openHourTable, readHours, readSums, type HourFields } from './hour-tabl
 import type { PointColumns } from './point-columns.ts'
 import type { HistoryQuery, PointsQuery, RangeQuery, SpansQuestion } from './points.ts'
 import type { StretchQuery } from './stretch-questions.ts'
+import { appendRows, type Column } from './tables-appending.ts'
 import { removeExpired, type Expiry } from './tables-expiry.ts'
 import { readFleet, readLast } from './tables-fleet.ts'
 import { readPoints, readSpans } from './tables-points.ts'
@@ -37,9 +37,6 @@ import { newWatermarks, type Watermarks } from './watermarks.ts'
 /** DuckDB keeps at most this much in memory and spills the rest to the folder. */
 const MEMORY_LIMIT = '512MB'
 const THREADS = '2'
-/** Rows of a data chunk; DuckDB takes no more at once. */
-const CHUNK_ROWS = 2048
-
 const TYPES: Readonly<Record<FieldType, DuckDBType>> = {
   integer: BIGINT,
   number: DOUBLE,
@@ -52,7 +49,6 @@ export type MeasurementFields = Readonly<Record<Measurement, Readonly<Record<str
 /** A stored point by column, `sampledAtMs` among them; null where nothing was measured. */
 export type Row = Readonly<Record<string, unknown>>
 
-type Column = { readonly name: string; readonly type: DuckDBType }
 type Table = {
   readonly measurement: Measurement
   readonly columns: readonly Column[]
@@ -204,7 +200,9 @@ async function appendBatches(
   if (work.length === 0) return
   await writer.run('BEGIN TRANSACTION')
   for (const { table, batch, rows } of work) {
-    appendRows(table.appender, table.columns, rows, (column, row) => valueOf(batch, column, row))
+    appendRows(table.appender, table.columns, rows.length, (column, from, to) =>
+      rows.slice(from, to).map((row) => valueOf(batch, column, row)),
+    )
   }
   await writer.run('COMMIT')
   for (const { table, batch, rows } of work) table.watermarks.advance(batch, rows)
@@ -218,9 +216,10 @@ async function rowsThere(
   rows: readonly number[],
 ): Promise<Set<number>> {
   await writer.run('DELETE FROM candidate')
-  appendRows(candidates, CANDIDATE_COLUMNS, rows, (column, row) =>
-    column.name === 'row' ? row : valueOf(batch, column, row),
-  )
+  appendRows(candidates, CANDIDATE_COLUMNS, rows.length, (column, from, to) => {
+    const part = rows.slice(from, to)
+    return column.name === 'row' ? part : part.map((row) => valueOf(batch, column, row))
+  })
   const times = rows.map((row) => batch.sampledAtMs[row] ?? 0)
   const [fromMs, toMs] = times.reduce(
     ([low, high], atMs) => [Math.min(low, atMs), Math.max(high, atMs)],
@@ -241,27 +240,6 @@ const CANDIDATE_COLUMNS: readonly Column[] = [
   { name: 'boot', type: BIGINT },
   { name: 'seq', type: BIGINT },
 ]
-
-function appendRows(
-  appender: DuckDBAppender,
-  columns: readonly Column[],
-  rows: readonly number[],
-  read: (column: Column, row: number) => DuckDBValue,
-): void {
-  const types = columns.map((column) => column.type)
-  for (let from = 0; from < rows.length; from += CHUNK_ROWS) {
-    const part = rows.slice(from, from + CHUNK_ROWS)
-    const chunk = DuckDBDataChunk.create(types, part.length)
-    columns.forEach((column, index) =>
-      chunk.setColumnValues(
-        index,
-        part.map((row) => read(column, row)),
-      ),
-    )
-    appender.appendDataChunk(chunk)
-  }
-  appender.flushSync()
-}
 
 function valueOf(batch: PointColumns, column: Column, row: number): DuckDBValue {
   if (column.name === 'lift') return batch.lift[row] ?? null
