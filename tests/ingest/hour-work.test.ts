@@ -1,6 +1,6 @@
-/** Hours computed beside the readers, on a real journal, an embedded telemetry store and an embedded register. */
+/** Hours computed beside the readers, on a real journal, each telemetry store and an embedded register. */
 import { Registry } from 'prom-client'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest'
 import { HOUR_MS } from '#contract/calendar'
 import type { HourFigures } from '#contract/figures'
 import type { LiftId } from '#contract/ids'
@@ -25,6 +25,7 @@ import { liftOf } from '../lift-of.ts'
 import { statusOf } from '../platform/terminals.ts'
 import { memoryRegister } from '../servers/register.ts'
 import { tempFolder } from '../servers/temp-folder.ts'
+import { PLACES } from '../storage/telemetry-places.ts'
 import { statusPoint } from '../storage/telemetry-points.ts'
 
 const lift = 'yhy-7-2' as LiftId
@@ -34,7 +35,13 @@ const MINUTE = 60_000
 const EVERYTHING = { fromMs: 0, toMs: Number.MAX_SAFE_INTEGER, limit: 1_000 } as const
 const WAIT = { timeout: 20_000 }
 
-describe('hours that are marked', () => {
+describe.each(PLACES)('hours that are marked: $name', (kind) => {
+  let place: Awaited<ReturnType<typeof kind.prepare>>
+  let lastStore = 0
+  beforeAll(async () => {
+    place = await kind.prepare()
+  })
+  afterAll(() => place[Symbol.asyncDispose]())
   let folder: Awaited<ReturnType<typeof tempFolder>>
   let register: Register
   let telemetry: TelemetryStore
@@ -48,7 +55,7 @@ describe('hours that are marked', () => {
     folder = await tempFolder('hour-work')
     register = await memoryRegister()
     await register.lifts.put([liftOf(lift, null), liftOf(neighbour, null)])
-    telemetry = await openTelemetryStore(`file:${folder.path}/telemetry`, { log: silentLog })
+    telemetry = await openTelemetryStore(place.newUrl(`hours-${(lastStore += 1)}`), { log: silentLog })
     nowMs = H + HOUR_MS + ENDED_MS + 1
     metrics = new Registry()
     told = []
@@ -325,7 +332,9 @@ describe('hours that are marked', () => {
     }
     const stored = (count: number) =>
       expect.poll(() => telemetry.count({ ...EVERYTHING, lift, measurement: 'status' }), WAIT).toBe(count)
-    const isCommitted = () => (journal.status().committed['telemetry'] ?? 0) > 0
+    const isCommitted = () => journal.status().committed['telemetry'] === journal.status().lastPosition
+    /** Everything is stored and marked. */
+    const taken = () => expect.poll(isCommitted, WAIT).toBe(true)
     /** From the samples as they stand in the store, with their time of receipt. */
     const ofStore = async (hourAtMs: number) =>
       hourFiguresOf({
@@ -344,9 +353,8 @@ describe('hours that are marked', () => {
       begin()
       await store()
       compute()
-      await expect.poll(isCommitted, WAIT).toBe(true)
+      await taken()
       await settled()
-      await stored(60)
       const rows = await figures()
       expect(rows).toContainEqual(await ofStore(H))
       expect(rows.find(({ hourAtMs }) => hourAtMs === H)?.sampleCount).toBe(60)
@@ -359,17 +367,15 @@ describe('hours that are marked', () => {
       // The first half is computed before the second comes: every second sample of the day, last first.
       const halves = [1, 0].map((rest) => day.filter((_, n) => n % 2 === rest).reverse())
       await say(halves[0] ?? [], nowMs)
-      await stored(720)
+      await taken()
       compute()
       await settled()
       expect((await figures()).map(({ sampleCount }) => sampleCount)).toContain(30)
       nowMs += HOUR_MS // the marks of the first half are not believed any more
       await say(halves[1] ?? [], nowMs)
-      await stored(1_440)
-      await expect
-        .poll(async () => (await figures()).filter(({ sampleCount }) => sampleCount === 60).length, WAIT)
-        .toBe(24)
+      await taken()
       await settled()
+      expect((await figures()).filter(({ sampleCount }) => sampleCount === 60)).toHaveLength(24)
       for (const row of await figures()) expect(row).toEqual(await ofStore(row.hourAtMs))
     })
 
@@ -387,7 +393,7 @@ describe('hours that are marked', () => {
       })
       for (let minute = 5; minute < 25; minute += 5) {
         await say(minutes(minute), nowMs)
-        await stored(minute)
+        await taken()
       }
       expect(markCount).toBe(1)
       expect(await marked()).toBe(1)
@@ -397,7 +403,7 @@ describe('hours that are marked', () => {
       nowMs = 1_000
       await say([statusPoint({ atMs: 1_000, seq: 1 })], nowMs)
       await store()
-      await expect.poll(isCommitted, WAIT).toBe(true)
+      await taken()
       expect(await marked()).toBe(0)
     })
   })
