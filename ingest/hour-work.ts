@@ -8,6 +8,7 @@ import type { Counters } from './counters.ts'
 import { figuresOf, TooManySamplesError } from './hour-samples.ts'
 import { ENDED_MS, isExpired, longestMsBetween, QUIET_MS, WRITE_WITHIN_MS, type Moment } from './hour-times.ts'
 import type { Outages } from './outages.ts'
+import { answerOfStore, storePauseMs } from './telemetry-wait.ts'
 import type { Turns } from './turns.ts'
 import { backOffMs, reasonOf, wait } from './wait.ts'
 
@@ -18,12 +19,6 @@ const DUE_COUNT_MAX = 200
 const WRITE_COUNT = 50
 /** Nothing more is read so long after the question: what was read has to be written in time. */
 const READ_WITHIN_MS = 12_000
-/** A write that hangs longer than this counts as a store that is away. */
-const WRITE_MS_MAX = 30_000
-/** When the work is ended, the store has so long to finish what it was given. */
-const LAST_WRITE_MS_MAX = 1_000
-/** A store that asks for more time than this is tried again all the same. */
-const RETRY_AFTER_MS_MAX = 60_000
 
 export type HourWorkOptions = {
   readonly staleHours: Pick<Register['staleHours'], 'due' | 'clear' | 'mark' | 'count'>
@@ -60,8 +55,7 @@ export async function computeHours(o: HourWorkOptions): Promise<void> {
       o.outages.began('figures', reasonOf(error))
       const isStore = error instanceof TelemetryStoreError
       o.counters.retries.inc({ store: isStore ? 'telemetry' : 'register' })
-      const retryAfterMs = isStore ? Math.min(error.retryAfterMs, RETRY_AFTER_MS_MAX) : 0
-      await wait(Math.max(backOffMs(failedCount), retryAfterMs), o.signal)
+      await wait(storePauseMs(failedCount, isStore ? error.retryAfterMs : 0), o.signal)
       failedCount += 1
     }
   }
@@ -132,30 +126,17 @@ async function write(o: HourWorkOptions, asked: Moment, computed: readonly Compu
   }
 }
 
-/** Hardly waits for a store that hangs when the signal aborts. What it stores after we gave up is marked to be computed again. */
+/** What the store takes after we gave up waiting is marked to be computed again. */
 async function put({ telemetry, staleHours, signal }: HourWorkOptions, computed: readonly Computed[]): Promise<void> {
-  let timer: NodeJS.Timeout | undefined
-  let stop = (): void => {}
-  const tooLong = new Promise<never>((_, reject) => {
-    const giveUp = (reason: string): void => reject(new TelemetryStoreError('away', reason))
-    timer = setTimeout(() => giveUp(`no answer within ${WRITE_MS_MAX / 1000} s`), WRITE_MS_MAX)
-    stop = () => {
-      clearTimeout(timer)
-      timer = setTimeout(() => giveUp('the work was ended'), LAST_WRITE_MS_MAX)
-    }
-    signal.addEventListener('abort', stop, { once: true })
-  })
   let isGivenUp = false
   const stored = telemetry.putFigures(computed.map(({ figures }) => figures)).then(async () => {
     if (isGivenUp) await staleHours.mark(computed.map(({ hour }) => hour))
   })
   stored.catch(() => {}) // told below, unless it was given up
   try {
-    await Promise.race([stored, tooLong])
+    await answerOfStore(stored, signal)
   } finally {
     isGivenUp = true
-    clearTimeout(timer)
-    signal.removeEventListener('abort', stop)
   }
 }
 

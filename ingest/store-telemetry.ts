@@ -11,17 +11,12 @@ import type { Moment } from './hour-times.ts'
 import type { Outages } from './outages.ts'
 import { pointOf } from './points.ts'
 import { quarantineRowOf } from './quarantine-row.ts'
+import { answerOfStore, storePauseMs } from './telemetry-wait.ts'
 import { backOffMs, reasonOf, wait } from './wait.ts'
 
 const BATCH_COUNT_MAX = 5_000
 /** A batch is sent when this time has passed since the one before, however small it is: charts may lag by so much. */
 const BATCH_EVERY_MS = 250
-/** An append that hangs longer than this counts as a store that is away. */
-const APPEND_MS_MAX = 30_000
-/** A store that asks for more time than this is tried again all the same. */
-const RETRY_AFTER_MS_MAX = 60_000
-/** When the work is ended, the store has so long to finish what it was given. */
-const LAST_APPEND_MS_MAX = 1_000
 
 type Options = {
   readonly reader: JournalReader
@@ -81,7 +76,7 @@ async function keep(o: Options, items: readonly Item[]): Promise<boolean> {
     }
     o.outages.began('telemetry', refusal.message)
     o.counters.retries.inc({ store: 'telemetry' })
-    await wait(Math.max(backOffMs(tryCount), Math.min(refusal.retryAfterMs, RETRY_AFTER_MS_MAX)), o.signal)
+    await wait(storePauseMs(tryCount, refusal.retryAfterMs), o.signal)
   }
 }
 
@@ -121,33 +116,19 @@ async function divide(o: Options, items: readonly Item[], reason: string): Promi
   return (await keep(o, items.slice(0, middle))) && keep(o, items.slice(middle))
 }
 
-/** Hardly waits for a store that hangs when the signal aborts: nothing is committed then, and the same is stored again. */
+/** Undefined when the store has the batch. When it does not answer nothing is committed, and the same is stored again. */
 async function append(
   { telemetry, signal }: Options,
   items: readonly Item[],
 ): Promise<TelemetryStoreError | undefined> {
-  let timer: NodeJS.Timeout | undefined
-  let stop = (): void => {}
-  const tooLong = new Promise<never>((_, reject) => {
-    const giveUp = (reason: string): void => reject(new TelemetryStoreError('away', reason))
-    timer = setTimeout(() => giveUp(`no answer within ${APPEND_MS_MAX / 1000} s`), APPEND_MS_MAX)
-    stop = () => {
-      clearTimeout(timer)
-      timer = setTimeout(() => giveUp('the work was ended'), LAST_APPEND_MS_MAX)
-    }
-    signal.addEventListener('abort', stop)
-  })
   try {
-    await Promise.race([telemetry.append(items.map(({ point }) => point)), tooLong])
+    await answerOfStore(telemetry.append(items.map(({ point }) => point)), signal)
     return undefined
   } catch (error) {
     // What we do not understand is treated as an outage: it is tried again and nothing is given up.
     return error instanceof TelemetryStoreError
       ? error
       : new TelemetryStoreError('away', reasonOf(error), { cause: error })
-  } finally {
-    clearTimeout(timer)
-    signal.removeEventListener('abort', stop)
   }
 }
 

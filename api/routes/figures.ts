@@ -1,11 +1,12 @@
 /** Figures (统计数据) of one lift: by hour, day and month, its availability, its runs by the hour of the day. */
-import { Type, type TOptional, type TString } from 'typebox'
+import { Type, type Static, type TOptional, type TString } from 'typebox'
 import { HOUR_MS, hourOfDay } from '#contract/calendar'
 import { COUNTER_FIGURES } from '#contract/figures'
 import { HISTORY_POINTS_MAX } from '#contract/history'
 import type { ApiApp, AppParts } from '../api-app.ts'
 import { figuresOnWire, FiguresRow, spanOnWire, toFigures, toFiguresCsv, toFiguresRow, toSpan } from '../figure-rows.ts'
 import { PERIODS, periodsOf, periodStartMs, readPeriodRange, type Period } from '../figure-ranges.ts'
+import type { HistoryRange } from '../history-range.ts'
 import { hoursOfLift, NO_SUMS, RECENT_HOURS_MAX, sumsByKey } from '../lift-hours.ts'
 import { problemAnswers, valueOf } from '../problems.ts'
 import { openQuestions } from '../store-questions.ts'
@@ -94,6 +95,11 @@ const RunsByHourAnswer = Type.Object({
 
 export function figureRoutes(app: ApiApp, { fleet, telemetry, nowMs }: AppParts): void {
   const questions = openQuestions()
+  /** The range that is asked for, from the begin of an hour to that of another. */
+  const wholeHours = (asked: Static<typeof RangeQuery>): { atMs: number; range: HistoryRange } => {
+    const atMs = nowMs()
+    return { atMs, range: valueOf(readPeriodRange({ ...asked, period: 'hour', unlessToldOf: 'day', nowMs: atMs })) }
+  }
   app.get(
     '/api/v1/lifts/:lift/figures',
     {
@@ -148,8 +154,7 @@ export function figureRoutes(app: ApiApp, { fleet, telemetry, nowMs }: AppParts)
     },
     async (request, reply) => {
       const { id: lift } = await measuredLift(fleet, request)
-      const atMs = nowMs()
-      const range = valueOf(readPeriodRange({ ...request.query, period: 'hour', unlessToldOf: 'day', nowMs: atMs }))
+      const { atMs, range } = wholeHours(request.query)
       const sums = await questions.ask(reply.raw, (signal) =>
         sumsByKey(hoursOfLift(telemetry, { lift, range, nowMs: atMs, signal }), () => 0),
       )
@@ -171,8 +176,7 @@ export function figureRoutes(app: ApiApp, { fleet, telemetry, nowMs }: AppParts)
     },
     async (request, reply) => {
       const { id: lift } = await measuredLift(fleet, request)
-      const atMs = nowMs()
-      const range = valueOf(readPeriodRange({ ...request.query, period: 'hour', unlessToldOf: 'day', nowMs: atMs }))
+      const { atMs, range } = wholeHours(request.query)
       const sums = await questions.ask(reply.raw, (signal) =>
         sumsByKey(counted(hoursOfLift(telemetry, { lift, range, nowMs: atMs, signal })), ({ hourAtMs }) =>
           hourOfDay(hourAtMs),
