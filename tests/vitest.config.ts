@@ -20,6 +20,7 @@ export default defineConfig({
           ...shared,
           name: 'parts',
           include: ['tests/**/*.test.ts'],
+          setupFiles: ['tests/properties.ts'],
           exclude: ['tests/platform/**'],
           maxWorkers: 2,
           sequence: { groupOrder: 0 },

@@ -1,20 +1,16 @@
 /** InfluxDB goes away under load and comes back: is anything lost, how fast is the rest stored, and does the wall stay live? */
 import { setTimeout as pause } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
-import { io, type Socket } from 'socket.io-client'
-import type { MqttClient } from 'mqtt'
-import type { LiveDelta } from '#contract/live'
 import { silentLog } from '#contract/log-events'
 import { openTelemetryStore } from '#storage/telemetry/telemetry-store'
 import { passwordOf, signIn, startProcess } from '../platform/platform-process.ts'
-import { connectTerminal, readTerminals, statusOf, type Credentials } from '../platform/terminals.ts'
+import { readTerminals, type Credentials } from '../platform/terminals.ts'
 import { startInflux, type InfluxServer } from '../servers/influx.ts'
 import { tempFolder } from '../servers/temp-folder.ts'
 import { print, short, table } from './figures.ts'
 import type { Benchmark } from './main.ts'
+import { EVERY_MS, LiveWatch, PHASES, Publishers } from './outage-town.ts'
 
-/** Each terminal says its status so often: ten times what a moving lift does. */
-const EVERY_MS = 100
 const BEFORE_MS = 30_000
 const TOLD_EVERY_MS = 60_000
 const CATCH_UP_MS_MAX = 60 * 60_000
@@ -22,100 +18,6 @@ const CAUGHT_UP_RATIO_MIN = 5
 const LIVE_MS_MAX = 1_000
 /** The gauge of what waits is set every 5 s. */
 const GAUGE_EVERY_MS = 5_000
-
-const PHASES = ['before', 'away', 'catching up'] as const
-type Phase = (typeof PHASES)[number]
-
-/** All terminals, each sending one status after the other whether the broker has answered or not. */
-class Publishers implements AsyncDisposable {
-  readonly acknowledged = new Map<string, number>()
-  readonly #clients: readonly (readonly [MqttClient, Credentials])[]
-  #seq = 0
-  #sentCount = 0
-  #timer: NodeJS.Timeout | undefined
-  #nextAtMs = performance.now()
-
-  private constructor(clients: readonly (readonly [MqttClient, Credentials])[]) {
-    this.#clients = clients
-  }
-
-  static async connect(mqttUrl: string, terminals: readonly Credentials[]): Promise<Publishers> {
-    const clients = await Promise.all(
-      terminals.map(async (each) => [await connectTerminal(mqttUrl, each), each] as const),
-    )
-    return new Publishers(clients)
-  }
-
-  get sentCount(): number {
-    return this.#sentCount
-  }
-
-  get acknowledgedCount(): number {
-    return [...this.acknowledged.values()].reduce((sum, count) => sum + count, 0)
-  }
-
-  /** The pace is kept: what a busy moment held up is sent after it. */
-  start(): void {
-    this.#nextAtMs = performance.now()
-    this.#timer = setInterval(() => {
-      for (; this.#nextAtMs <= performance.now(); this.#nextAtMs += EVERY_MS) this.#publish()
-    }, EVERY_MS / 4)
-  }
-
-  #publish(): void {
-    this.#seq += 1
-    for (const [client, { lift }] of this.#clients) {
-      const status = statusOf(1, this.#seq, Date.now(), { positionMm: this.#seq % 15_000 })
-      this.#sentCount += 1
-      client.publish(`lifts/v1/${lift}/status`, JSON.stringify(status), { qos: 1 }, (error) => {
-        if (!error) this.acknowledged.set(lift, (this.acknowledged.get(lift) ?? 0) + 1)
-      })
-    }
-  }
-
-  /** Sends nothing more; resolves when everything is answered. Throws when that takes too long. */
-  async settle(): Promise<void> {
-    clearInterval(this.#timer)
-    for (const endAtMs = Date.now() + 30_000; this.acknowledgedCount < this.#sentCount; await pause(100))
-      if (Date.now() > endAtMs)
-        throw new Error(`${this.#sentCount - this.acknowledgedCount} publications were never acknowledged`)
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    clearInterval(this.#timer)
-    await Promise.all(this.#clients.map(([client]) => client.endAsync(true)))
-  }
-}
-
-/** How old what a viewer is shown is when it comes, by phase, ms. */
-class LiveWatch implements Disposable {
-  readonly agesMs: Record<Phase, number[]> = { before: [], away: [], 'catching up': [] }
-  phase: Phase = 'before'
-  readonly #socket: Socket
-
-  private constructor(socket: Socket) {
-    this.#socket = socket
-    socket.on('delta', ({ rows }: LiveDelta) => {
-      const oldest = Math.min(...rows.map(({ status }) => status?.sampledAtMs ?? Infinity))
-      if (Number.isFinite(oldest)) this.agesMs[this.phase].push(Date.now() - oldest)
-    })
-  }
-
-  static async open(apiUrl: string, cookie: string): Promise<LiveWatch> {
-    const socket = io(`${apiUrl}/live`, { transports: ['websocket'], extraHeaders: { cookie } })
-    await new Promise<void>((resolve, reject) => {
-      socket.once('connect', () => resolve())
-      socket.once('connect_error', reject)
-    })
-    const watch = new LiveWatch(socket)
-    socket.emit('hello', {})
-    return watch
-  }
-
-  [Symbol.dispose](): void {
-    this.#socket.disconnect()
-  }
-}
 
 type Found = {
   readonly acknowledgedCount: number
@@ -125,7 +27,7 @@ type Found = {
   readonly catchUpS: number
   readonly arrivedPerSecond: number
   readonly storedPerSecond: number
-  readonly live: LiveWatch['agesMs']
+  readonly live: Pick<LiveWatch, 'agesMs' | 'stillMs'>
 }
 
 async function measure(o: { minutes: number; liftCount: number }): Promise<Found> {
@@ -149,7 +51,7 @@ async function measure(o: { minutes: number; liftCount: number }): Promise<Found
   await publishers.settle()
   const { acknowledgedCount } = publishers
   const storedCount = await storedCountOf(url, { terminals, beganAtMs, expectedCount: acknowledgedCount })
-  return { ...away, acknowledgedCount, storedCount, live: watch.agesMs }
+  return { ...away, acknowledgedCount, storedCount, live: watch }
 }
 
 /** How many samples there are at last; the last batches have a minute to arrive. */
@@ -170,7 +72,7 @@ type Scene = { influx: InfluxServer; watch: LiveWatch; publishers: Publishers; a
 
 async function outageOf(awayMs: number, { influx, watch, publishers, apiUrl }: Scene) {
   await influx.stop()
-  watch.phase = 'away'
+  watch.begin('away')
   const goneAtMs = performance.now()
   while (performance.now() - goneAtMs < awayMs) {
     await pause(Math.min(TOLD_EVERY_MS, awayMs - (performance.now() - goneAtMs)))
@@ -179,12 +81,15 @@ async function outageOf(awayMs: number, { influx, watch, publishers, apiUrl }: S
   }
   await pause(GAUGE_EVERY_MS)
   const waitingCount = await waitingCountOf(apiUrl)
-  watch.phase = 'catching up'
+  if (waitingCount < JUDGED_COUNT_MIN)
+    throw new Error(`${waitingCount} records wait, too few to see how fast they are stored: more --minutes or --rate`)
+  watch.begin('catching up')
   const backAtMs = performance.now()
   const sentBefore = publishers.sentCount
   await influx.start()
   await untilStored(apiUrl)
   const catchUpS = (performance.now() - backAtMs) / 1_000
+  watch.end()
   const arrivedCount = publishers.sentCount - sentBefore
   print(`  caught up after ${short(catchUpS)} s`)
   return {
@@ -210,6 +115,7 @@ async function untilStored(apiUrl: string): Promise<void> {
 }
 /** What one read of the journal gives: so many may be on their way at any time. */
 const BATCH_COUNT = 5_000
+const JUDGED_COUNT_MIN = 10 * BATCH_COUNT
 
 async function waitingCountOf(apiUrl: string): Promise<number> {
   const text = await fetch(`${apiUrl}/metrics`).then((answer) => answer.text())
@@ -224,10 +130,11 @@ const at = (ages: readonly number[], share: number): number =>
 function report(found: Found): void {
   print(
     table(
-      ['live, ms', 'p50', 'p99', 'largest', 'deltas'],
+      ['age of what is shown, ms', 'p50', 'p99', 'largest', 'messages', 'longest stillness, ms'],
       PHASES.map((phase) => {
-        const ages = found.live[phase]
-        return [phase, ...[0.5, 0.99, 1].map((share) => short(at(ages, share))), String(ages.length)]
+        const ages = found.live.agesMs[phase]
+        const shares = [0.5, 0.99, 1].map((share) => short(at(ages, share)))
+        return [phase, ...shares, String(ages.length), short(found.live.stillMs[phase])]
       }),
     ),
   )
@@ -240,15 +147,17 @@ function report(found: Found): void {
   )
 }
 
-/** Ages are those of the oldest row of each delta. */
+/** All terminals speak all the time: a wall that stands still is as bad as one that shows old values. */
 function missedBy({ acknowledgedCount, storedCount, storedPerSecond, arrivedPerSecond, live }: Found): string[] {
-  const late = PHASES.filter((phase) => !(at(live[phase], 0.99) < LIVE_MS_MAX))
+  const late = PHASES.filter((phase) => !(at(live.agesMs[phase], 0.99) < LIVE_MS_MAX))
+  const still = PHASES.filter((phase) => !(live.stillMs[phase] < LIVE_MS_MAX))
   return [
-    ...(storedCount === acknowledgedCount ? [] : [`${acknowledgedCount - storedCount} acknowledged and not stored`]),
+    ...(storedCount === acknowledgedCount ? [] : [`acknowledged ${acknowledgedCount}, stored ${storedCount}`]),
     ...(storedPerSecond >= CAUGHT_UP_RATIO_MIN * arrivedPerSecond
       ? []
       : [`stored less than ${CAUGHT_UP_RATIO_MIN} times as fast as arriving`]),
-    ...late.map((phase) => `live p99 of ${LIVE_MS_MAX} ms and more: ${phase}`),
+    ...late.map((phase) => `p99 of what is shown ${LIVE_MS_MAX} ms old or more: ${phase}`),
+    ...still.map((phase) => `nothing came for ${LIVE_MS_MAX} ms or more: ${phase}`),
   ]
 }
 
