@@ -9,6 +9,7 @@ import type { Bus } from '#storage/bus/bus'
 import type { Register } from '#storage/register/register'
 import type { TelemetryStore } from '#storage/telemetry/telemetry-store'
 import type { ExportLimits } from './exports.ts'
+import type { FiguresLimits } from './figures-limits.ts'
 import type { Fleet } from './fleet.ts'
 import type { Health } from './health.ts'
 import type { LiveStates } from './live-states.ts'
@@ -37,6 +38,7 @@ export type AppParts = {
   readonly log: Log
   readonly nowMs: () => number
   readonly exportLimits?: Partial<ExportLimits>
+  readonly figuresLimits?: Partial<FiguresLimits>
 }
 
 declare module 'fastify' {

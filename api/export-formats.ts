@@ -42,7 +42,7 @@ export function csvCell(value: string | number | boolean | undefined): string {
 const utc = (atMs: number): string => new Date(atMs).toISOString()
 
 /** As spreadsheets read times: `2026-11-21 08:00:00.000`. Empty before 1992, when the zone was another. */
-function localTime(atMs: number): string {
+export function localTime(atMs: number): string {
   if (!isInCalendar(atMs)) return ''
   return `${dayLabel(atMs)} ${utc(atMs - dayStartMs(atMs)).slice(11, 23)}`
 }

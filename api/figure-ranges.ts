@@ -63,21 +63,19 @@ export function readPeriodRange(o: {
   from?: string | undefined
   to?: string | undefined
   nowMs: number
-  rangeMsMax?: number
 }): Result<HistoryRange, 'history.badRange'> {
-  const { period, unlessToldOf = period, nowMs, rangeMsMax = HISTORY_RANGE_MS_MAX } = o
+  const { period, unlessToldOf = period, nowMs } = o
   const toMs = o.to === undefined ? nowMs : parseBegin(o.to)
   if (toMs === undefined) return refuse('history.badRange', noBegin('to', o.to))
   if (!isWithin(toMs)) return refuse('history.badRange', OUTSIDE)
   const fromMs = o.from === undefined ? beginUnlessTold(unlessToldOf, toMs) : parseBegin(o.from)
   if (fromMs === undefined) return refuse('history.badRange', noBegin('from', o.from))
   if (!isWithin(fromMs)) return refuse('history.badRange', OUTSIDE)
-  if (fromMs >= toMs)
-    return refuse('history.badRange', 'from must be before to, which is not included: a day ends where the next begins')
-  if (toMs - fromMs > rangeMsMax)
-    return refuse('history.badRange', `the range is longer than ${rangeMsMax / DAY_MS} days`)
-  if (fromMs > nowMs + SAMPLE_AHEAD_MS_MAX)
-    return refuse('history.badRange', 'from lies in the future, where nothing is measured yet')
+  const said = { isFrom: o.from !== undefined, isTo: o.to !== undefined }
+  if (fromMs >= toMs) return refuse('history.badRange', noTime(said))
+  if (toMs - fromMs > HISTORY_RANGE_MS_MAX)
+    return refuse('history.badRange', `the range is longer than ${HISTORY_RANGE_MS_MAX / DAY_MS} days`)
+  if (fromMs > nowMs + SAMPLE_AHEAD_MS_MAX) return refuse('history.badRange', inFuture(said, unlessToldOf))
   const { startMs, nextMs } = CALENDARS[period]
   return accept({ fromMs: startMs(fromMs), toMs: nextMs(toMs - 1) })
 }
@@ -106,6 +104,21 @@ function beginUnlessTold(period: Period, toMs: number): number {
 
 const isWithin = (atMs: number): boolean => isInCalendar(atMs) && atMs <= LAST_MS
 const OUTSIDE = 'the range must lie between 1992 and 2200'
+
+type Said = { readonly isFrom: boolean; readonly isTo: boolean }
+/** Why a range has no time in it, in the words of what was said. */
+function noTime({ isFrom, isTo }: Said): string {
+  if (!isFrom) return 'to is the first instant of the calendar, and nothing lies before it'
+  if (!isTo) return 'from must be before now, which stands for to unless that is said'
+  return 'from must be before to, which is not included: a day ends where the next begins'
+}
+function inFuture({ isFrom }: Said, unlessToldOf: Period): string {
+  if (isFrom) return 'from lies in the future, where nothing is measured yet'
+  return (
+    `to lies in the future, and so do the ${CALENDARS[unlessToldOf].countUnlessTold} ${unlessToldOf}s before it, ` +
+    'which are meant unless from is said; nothing is measured there yet'
+  )
+}
 
 /** In a query `+` stands for a space, which is how the offset of an instant is lost on the way. */
 const noBegin = (name: string, text = ''): string =>

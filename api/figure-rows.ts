@@ -3,8 +3,8 @@ import { Type } from 'typebox'
 import { COUNTER_FIGURES, SumFigures } from '#contract/figures'
 import type { Sums } from '#storage/telemetry/sum-figures'
 import { figuresOf } from '#storage/telemetry/sum-figures'
-import { csvCell, BYTE_ORDER_MARK, CRLF } from './export-formats.ts'
-import type { PeriodSpan } from './figure-ranges.ts'
+import { BYTE_ORDER_MARK, CRLF, csvCell, localTime } from './export-formats.ts'
+import type { Period, PeriodSpan } from './figure-ranges.ts'
 import type { HistoryRange } from './history-range.ts'
 
 const dateTime = (description: string) => Type.String({ format: 'date-time', description })
@@ -12,8 +12,12 @@ const dateTime = (description: string) => Type.String({ format: 'date-time', des
 export const spanOnWire = {
   from: dateTime('Included; begin of the first whole period that the range touches'),
   to: dateTime('Not included; end of the last one'),
-  until: dateTime('The figures speak of the time before it: `to`, or an earlier instant while `isRunning`'),
-  isRunning: Type.Boolean({ description: 'A part of the time was not told of, because it has not passed' }),
+  until: dateTime(
+    'The figures speak of the time before it: `to`, or an earlier instant while `isRunning`: now, or (fleet) the end of the last hour that is ready',
+  ),
+  isRunning: Type.Boolean({
+    description: 'A part of the time was not told of, because it has not passed, or (fleet) is not ready yet',
+  }),
 }
 const { lift: _lift, fromAtMs: _from, toAtMs: _to, untilAtMs: _until, ...figures } = SumFigures.properties
 /** All figures of a span, without the span. */
@@ -54,8 +58,11 @@ const PLAIN = Object.keys(figures).filter(
   (name): name is Exclude<keyof typeof figures, 'countedMs'> => name !== 'countedMs',
 )
 
-/** One line per period, what is not known left empty; ends of periods are in UTC. */
-export function toFiguresCsv(lift: string, rows: readonly FiguresRow[]): string {
+/**
+ * One line per period, what is not known left empty. Labels are local, that of an hour its begin as exports write times; ends
+ * of periods are in UTC.
+ */
+export function toFiguresCsv(lift: string, period: Period, rows: readonly FiguresRow[]): string {
   const header = [
     'lift',
     'label [Asia/Shanghai]',
@@ -66,7 +73,7 @@ export function toFiguresCsv(lift: string, rows: readonly FiguresRow[]): string 
     ...COUNTERS.map((name) => `${name} countedMs`),
   ]
   const lines = rows.map((row) => [
-    ...[lift, row.label, row.from, row.to, row.until],
+    ...[lift, period === 'hour' ? localTime(Date.parse(row.from)) : row.label, row.from, row.to, row.until],
     ...PLAIN.map((name) => row[name]),
     ...COUNTERS.map((name) => row.countedMs[name]),
   ])

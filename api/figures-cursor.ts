@@ -1,13 +1,16 @@
 /** Where a page of figures of the fleet ended. The pages behind it speak of the time of the first, however late they are asked for. Pure. */
-import { hourStartMs, isInCalendar } from '#contract/calendar'
+import { HOUR_MS, hourStartMs, isInCalendar } from '#contract/calendar'
 import { accept, refuse, type Result } from '#contract/errors'
 import { isLiftId, type LiftId } from '#contract/ids'
 import { cursorText, partsOfCursor } from './cursor-text.ts'
 import { readPeriodRange } from './figure-ranges.ts'
 import type { HistoryRange } from './history-range.ts'
 
-/** Days of one question about the whole fleet. */
-const FLEET_RANGE_MS_MAX = 366 * 86_400_000
+const DAY_MS = 24 * HOUR_MS
+/** Whole days of one question about the whole fleet. */
+const FLEET_DAYS_MAX = 366
+/** The page before may come from another process, whose clock is ahead. */
+const AHEAD_MS_MAX = HOUR_MS
 
 /** The figures speak of the time before `untilMs`. With `after` the page begins behind this lift. */
 export type FleetRange = HistoryRange & { readonly untilMs: number; readonly after?: LiftId }
@@ -28,26 +31,35 @@ export function readFleetRange(o: {
   readyMs: number
   nowMs: number
 }): Result<FleetRange, 'history.badRange' | 'history.badCursor'> {
-  const { from, to, after, readyMs, nowMs } = o
-  const read = (range: { from?: string | undefined; to?: string | undefined }) =>
-    readPeriodRange({ ...range, period: 'day', nowMs, rangeMsMax: FLEET_RANGE_MS_MAX })
-  if (after === undefined) {
-    const range = read({ from, to })
-    if (!range.ok) return range
-    const { fromMs, toMs } = range.value
-    return accept({ fromMs, toMs, untilMs: Math.max(fromMs, Math.min(toMs, readyMs)) })
-  }
-  const cursor = readCursor(after)
-  if (cursor === undefined) return refuse('history.badCursor', 'after is not the `next` of a page of figures')
-  const iso = (atMs: number): string => new Date(atMs).toISOString()
-  const said = read({ from: from ?? iso(cursor.fromMs), to: to ?? iso(cursor.toMs) })
-  if (!said.ok) return said
-  if (said.value.fromMs !== cursor.fromMs || said.value.toMs !== cursor.toMs)
+  const cursor = o.after === undefined ? undefined : readCursor(o.after)
+  if (o.after !== undefined && cursor === undefined)
+    return refuse('history.badCursor', 'after is not the `next` of a page of figures')
+  const aheadMs = cursor === undefined ? 0 : AHEAD_MS_MAX
+  const range = readPeriodRange({
+    period: 'day',
+    from: o.from ?? isoOf(cursor?.fromMs),
+    to: o.to ?? isoOf(cursor?.toMs),
+    nowMs: o.nowMs + aheadMs,
+  })
+  if (!range.ok) return range
+  const { fromMs, toMs } = range.value
+  // Of the days that the range touches: a cursor comes back with these.
+  const dayCount = (toMs - fromMs) / DAY_MS
+  if (dayCount > FLEET_DAYS_MAX)
+    return refuse(
+      'history.badRange',
+      `the range touches ${dayCount} days of Asia/Shanghai, and at most ${FLEET_DAYS_MAX} are told at once`,
+    )
+  const readyMs = Math.max(fromMs, o.readyMs + aheadMs)
+  if (cursor === undefined) return accept({ fromMs, toMs, untilMs: Math.min(toMs, readyMs) })
+  if (fromMs !== cursor.fromMs || toMs !== cursor.toMs)
     return refuse('history.badCursor', 'after is of another range; leave from and to out, or say them as before')
-  if (cursor.untilMs > Math.max(cursor.fromMs, readyMs))
-    return refuse('history.badCursor', 'after speaks of time that is not told yet')
+  if (cursor.untilMs > readyMs) return refuse('history.badCursor', 'after speaks of time that is not told yet')
   return accept(cursor)
 }
+
+const isoOf = (atMs: number | undefined): string | undefined =>
+  atMs === undefined ? undefined : new Date(atMs).toISOString()
 
 function readCursor(text: string): FleetRange | undefined {
   const parts = partsOfCursor(text)

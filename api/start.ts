@@ -11,6 +11,7 @@ import type { TelemetryStore } from '#storage/telemetry/telemetry-store'
 import type { ApiApp } from './api-app.ts'
 import { buildApp } from './app.ts'
 import type { ExportLimits } from './exports.ts'
+import type { FiguresLimits } from './figures-limits.ts'
 import { openFleet } from './fleet.ts'
 import { openHealth } from './health.ts'
 import { openLiveStates } from './live-states.ts'
@@ -53,6 +54,7 @@ export type ApiOptions = {
   /** Gets the upgrades of /mqtt. */
   readonly acceptMqttWebSocket?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void
   readonly exportLimits?: Partial<ExportLimits>
+  readonly figuresLimits?: Partial<FiguresLimits>
   readonly liveLimits?: Partial<LiveLimits>
   /** Port of MQTT for subscribers to alarms; 0 takes a free one, undefined = there is none. */
   readonly alarmsMqttPort?: number | undefined

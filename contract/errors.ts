@@ -40,6 +40,11 @@ export const ERRORS = {
     zh: '续读位置无效，请从第一页重新读取',
     en: 'This is not where a page of this list ended; read from the first page',
   },
+  'figures.tooManyLifts': {
+    status: 422,
+    zh: '管理范围内的电梯过多，无法一次合计，请分页读取后相加',
+    en: 'Too many lifts are in your scope for one total; add up the pages',
+  },
   'export.tooMany': {
     status: 429,
     zh: '同时进行的导出过多，请稍后再试',

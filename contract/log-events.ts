@@ -28,6 +28,7 @@ export const LOG_EVENTS = {
   'figures.back': 'hourly figures are computed again',
   'figures.leftOut': 'hours whose figures are not computed; what is stored of them stays',
   'figures.late': 'computing hours took too long; they are computed again',
+  'figures.setBack': 'the samples of an hour could not be read; it is tried again in a minute',
   'bus.away': 'bus is away; retrying',
   'bus.back': 'bus is back',
   'bus.listenerThrew': 'a bus listener threw; the others are not disturbed',

@@ -1,8 +1,15 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
 
+type Registers = Registry[]
+
 /** What ingest counts. Never a label per lift: the number of series is bounded by this file. */
-export function newCounters(metrics: Registry) {
-  const registers = [metrics]
+export const newCounters = (metrics: Registry) => ({
+  ...ofReaders([metrics]),
+  ...ofHours([metrics]),
+})
+export type Counters = ReturnType<typeof newCounters>
+
+function ofReaders(registers: Registers) {
   return {
     messages: new Counter({
       name: 'tiwang_ingest_messages_total',
@@ -58,22 +65,6 @@ export function newCounters(metrics: Registry) {
       labelNames: ['measurement'],
       registers,
     }),
-    hours: new Counter({
-      name: 'tiwang_ingest_hours_total',
-      help: 'Hours of lifts whose figures were computed and stored, each time anew',
-      registers,
-    }),
-    hoursLeftOut: new Counter({
-      name: 'tiwang_ingest_hours_left_out_total',
-      help: 'Hours of lifts whose figures were not computed: their samples are past the retention, too many, or the figures were refused',
-      labelNames: ['reason'],
-      registers,
-    }),
-    hoursWaiting: new Gauge({
-      name: 'tiwang_ingest_hours_waiting',
-      help: 'Hours of the lifts of this worker that have ended and whose figures are to be computed',
-      registers,
-    }),
     retries: new Counter({
       name: 'tiwang_ingest_retries_total',
       help: 'Steps tried again because a store was away',
@@ -82,4 +73,30 @@ export function newCounters(metrics: Registry) {
     }),
   }
 }
-export type Counters = ReturnType<typeof newCounters>
+
+function ofHours(registers: Registers) {
+  return {
+    hours: new Counter({
+      name: 'tiwang_ingest_hours_total',
+      help: 'Hours of lifts whose figures were computed and stored, each time anew',
+      registers,
+    }),
+    hoursLeftOut: new Counter({
+      name: 'tiwang_ingest_hours_left_out_total',
+      help: 'Hours of lifts whose figures were not computed: their samples are past the retention, too many, fewer than before, or the figures were refused',
+      labelNames: ['reason'],
+      registers,
+    }),
+    hoursSetBack: new Counter({
+      name: 'tiwang_ingest_hours_set_back_total',
+      help: 'Hours of lifts that are tried again later: their samples could not be read, or took too long',
+      labelNames: ['reason'],
+      registers,
+    }),
+    hoursWaiting: new Gauge({
+      name: 'tiwang_ingest_hours_waiting',
+      help: 'Hours of the lifts of this worker that have ended and whose figures are to be computed',
+      registers,
+    }),
+  }
+}

@@ -9,6 +9,11 @@ import { isExpired, isSteadyBetween, longestMsBetween, MARK_AGAIN_MS, type Momen
 
 /** Three hours for each of ten thousand lifts, and as much again for what they send late. Beyond it marks are made too often. */
 const MARKS_MAX = 60_000
+const MARKS_OF_SHARE_MIN = 4_000
+
+/** What the memory of one share of so many may hold: the shares of a process hold about as much together as one would alone. */
+export const marksMaxOf = (shareCount: number): number =>
+  Math.max(MARKS_OF_SHARE_MIN, Math.ceil(MARKS_MAX / Math.max(1, shareCount)))
 
 type Made = { readonly at: Moment; readonly isRegistered: boolean }
 

@@ -1,13 +1,10 @@
 /** Reads the samples of an hour, all of them, and computes its figures. */
 import type { HourFigures } from '#contract/figures'
 import type { LiftHour } from '#storage/register/register'
-import { hourFiguresOf, samplesOfHour } from '#storage/telemetry/hour-figures'
-import type { PointPosition, TelemetryPoint, TelemetryStore } from '#storage/telemetry/telemetry-store'
-import type { Turns } from './turns.ts'
-
-const PAGE_COUNT = 5_000
-/** Of one measurement, in the one to three hours that an hour depends on. No lift says so much; all of them are in memory at once. */
-const SAMPLES_MAX = 100_000
+import { hourFiguresOf } from '#storage/telemetry/hour-figures'
+import { HOUR_SAMPLES_LIMITS, readSamplesOfHour } from '#storage/telemetry/hour-samples'
+import type { TelemetryStore } from '#storage/telemetry/telemetry-store'
+import type { Pace } from './pace.ts'
 
 export class TooManySamplesError extends Error {
   override readonly name = 'TooManySamplesError'
@@ -15,25 +12,19 @@ export class TooManySamplesError extends Error {
 
 type Options = {
   readonly telemetry: Pick<TelemetryStore, 'points'>
-  readonly turns: Turns
+  readonly pace: Pace
   readonly signal: AbortSignal
 }
 
 /** Rejects with `TooManySamplesError`, with a `RangeError` when there is no such hour, and as the store does. */
 export async function figuresOf(o: Options, { lift, hourAtMs }: LiftHour): Promise<HourFigures> {
-  const ranges = samplesOfHour(hourAtMs)
-  const points: TelemetryPoint[] = []
-  for (const measurement of ['status', 'statistics'] as const) {
-    let after: PointPosition | undefined
-    for (let count = 0; ;) {
-      const question = { lift, measurement, ...ranges[measurement], limit: PAGE_COUNT, ...(after ? { after } : {}) }
-      const page = await o.turns.take(() => o.telemetry.points({ ...question, signal: o.signal }), o.signal)
-      count += page.length
-      if (count > SAMPLES_MAX) throw new TooManySamplesError(`more than ${SAMPLES_MAX} samples of ${measurement}`)
-      points.push(...page)
-      after = page.at(-1)
-      if (page.length < PAGE_COUNT) break
-    }
-  }
+  const { telemetry, pace, signal } = o
+  const points = await readSamplesOfHour({ lift, hourAtMs }, (query) =>
+    pace.work(() => telemetry.points({ ...query, signal })),
+  )
+  if (points === undefined)
+    throw new TooManySamplesError(
+      `more samples than ${HOUR_SAMPLES_LIMITS.samplesMax} of one measurement, or than the store can tell`,
+    )
   return hourFiguresOf({ lift, hourAtMs, points })
 }

@@ -19,12 +19,23 @@
  *    A process that was frozen does no harm: the clocks are looked at after the sample was stored, not before. One whose
  *    share was taken meanwhile has not committed, so its successor stores and marks the same samples anew.
  * 4. Two may compute the same hour when a share changes hands. Of the same samples they make the same figures. Of different
- *    samples the one that has fewer must not write last: the newer mark is due no sooner than `QUIET_MS` after it was made,
- *    and whoever has not begun to write within `WRITE_WITHIN_MS` of his question throws away what he has. Who was frozen
- *    just then and writes late finds his mark gone, or another one, and marks the hour again.
+ *    samples the one that has fewer must not write last. He began to read the hour before the sample was stored, so before
+ *    it was marked; the other one finds that mark due no sooner than `QUIET_MS` after it was made. So whoever has not begun
+ *    to write within `WRITE_WITHIN_MS` of the moment when he began to read the hour throws away what he has of it. How long
+ *    ago he asked which hours are due does not matter: the mark that he was given only says what he may clear. Who was
+ *    frozen just then and writes late finds his mark gone, or another one, and marks the hour again.
+ * 5. Besides, figures are not replaced by figures of fewer status samples: samples never become fewer while they are kept,
+ *    and a sample is one point however often it was stored. Nothing of 1 to 4 rests on this. It saves figures where samples
+ *    are gone otherwise than by the retention that this process knows: it was made longer, or the store has lost data.
  *
- * What remains: a process that is frozen for most of a minute just between looking at its clock and writing, whose lift
- * sends a late sample for that hour at this very time, and that is killed after it wrote and before it marked again.
+ * What remains:
+ * - a process that is frozen for most of a minute just between looking at its clock and writing, whose lift sends a late
+ *   sample for that hour at this very time, and that is killed after it wrote and before it marked again;
+ * - a register that is restored from a backup, or whose successor lacks the last commits: marks that were made are gone;
+ * - the register's clock stepping forward by half a minute or more between a mark and a sample that relies on it: the hour
+ *   may be computed before the sample is there;
+ * - lifts that are registered later than their samples were stored: marks of lifts that are not registered are left out, and
+ *   only hours of which a sample comes half a minute after a mark that was left out are marked again.
  */
 import { HOUR_MS, isInCalendar } from '#contract/calendar'
 import { samplesOfHour } from '#storage/telemetry/hour-figures'
@@ -35,7 +46,7 @@ export const ENDED_MS = 120_000
 export const QUIET_MS = 60_000
 /** A mark of an hour that is over is not made again within this time. */
 export const MARK_AGAIN_MS = 30_000
-/** Figures that are not on their way so long after the question for due hours are thrown away, and computed again later. */
+/** Figures that are not on their way so long after the first sample of their hour was asked for are thrown away, and computed again later. */
 export const WRITE_WITHIN_MS = 20_000
 /** What the wall clock and the monotonic clock may differ by since a mark: a clock that is being slewed, but not one that was set. */
 export const STEP_MS_MAX = 10_000

@@ -1,172 +1,90 @@
-/** Computes the figures of the hours that are marked in the register, beside the two readers. Why no sample is missed says `hour-times.ts`. */
-import type { HourFigures } from '#contract/figures'
-import type { LiftId } from '#contract/ids'
-import type { Log } from '#contract/log-events'
-import type { MarkedHour, Register } from '#storage/register/register'
-import { TelemetryStoreError, type TelemetryStore } from '#storage/telemetry/telemetry-store'
-import type { Counters } from './counters.ts'
-import { figuresOf, TooManySamplesError } from './hour-samples.ts'
-import { ENDED_MS, isExpired, longestMsBetween, QUIET_MS, WRITE_WITHIN_MS, type Moment } from './hour-times.ts'
-import type { Outages } from './outages.ts'
-import { answerOfStore, storePauseMs } from './telemetry-wait.ts'
-import type { Turns } from './turns.ts'
-import { backOffMs, reasonOf, wait } from './wait.ts'
+/** Computes the figures of the hours that are marked in the register, beside the readers of all shares. Why no sample is missed says `hour-times.ts`. */
+import { TelemetryStoreError } from '#storage/telemetry/telemetry-store'
+import { computeRound, FAILED_COUNT_MAX, type Round } from './hour-round.ts'
+import { ENDED_MS, WRITE_WITHIN_MS } from './hour-times.ts'
+import type { HourWorkOptions } from './hour-write.ts'
+import { figuresPauseMs } from './telemetry-wait.ts'
+import { backOffMs, beforeTheEnd, reasonOf, wait } from './wait.ts'
+
+export type { HourWorkOptions } from './hour-write.ts'
 
 /** How often the register is asked for hours that are due. */
 const ASK_EVERY_MS = 5_000
-const DUE_COUNT_MAX = 200
-/** So many hours are stored at once, so that little is lost when something fails. */
-const WRITE_COUNT = 50
-/** Nothing more is read so long after the question: what was read has to be written in time. */
-const READ_WITHIN_MS = 12_000
+/** So many hours in one round: few until it is known how fast the store is, and again when it was too slow. */
+const HOURS_FIRST = 4
+const HOURS_MAX = 50
 
-export type HourWorkOptions = {
-  readonly staleHours: Pick<Register['staleHours'], 'due' | 'clear' | 'mark' | 'count'>
-  readonly telemetry: Pick<TelemetryStore, 'points' | 'putFigures'>
-  /** The lifts to work for, as they are known then; undefined when they are all that there are. */
-  readonly lifts: () => readonly LiftId[] | undefined
-  readonly retentionDays: number
-  /** One for all shares of a worker. */
-  readonly turns: Turns
-  readonly outages: Outages
-  readonly counters: Counters
-  readonly log: Log
-  readonly nowMs: () => number
-  /** How many hours have ended and wait. */
-  readonly onWaiting: (count: number) => void
-  readonly signal: AbortSignal
-  /** Shorter only for tests that cannot wait. */
-  readonly quietMs?: number
-  readonly askEveryMs?: number
+/** What the rounds before teach about the next one. */
+type Course = {
+  readonly hoursMax: number
+  /** Hours that could not be read, since the last one that could. */
+  readonly failedCount: number
+  /** Rounds in a row that were in vain. */
+  readonly vainCount: number
+  /** Waited before the next round. */
+  readonly pauseMs: number
 }
-type LeftOut = 'expired' | 'refused' | 'tooMany'
-type Computed = { readonly hour: MarkedHour; readonly figures: HourFigures }
 
 /** Runs until the signal aborts, and then ends within a moment. Never rejects: the marks stay, and it is tried again. */
 export async function computeHours(o: HourWorkOptions): Promise<void> {
-  for (let failedCount = 0; !o.signal.aborted;) {
+  const askEveryMs = o.askEveryMs ?? ASK_EVERY_MS
+  let course: Course = { hoursMax: HOURS_FIRST, failedCount: 0, vainCount: 0, pauseMs: 0 }
+  let countedAtMs = -Infinity
+  // Whoever sends a month late must not hold up this morning, nor the other way round: in turn from either end.
+  for (let isNewestFirst = false; !o.signal.aborted; isNewestFirst = !isNewestFirst) {
     try {
-      const isMore = await computeDue(o)
-      failedCount = 0
-      o.outages.ended('figures')
-      if (!isMore) await wait(o.askEveryMs ?? ASK_EVERY_MS, o.signal)
+      const round = await computeRound(o, { ...course, isNewestFirst })
+      if (o.signal.aborted) break
+      course = afterRound(o, course, round)
+      if (round.isLast || performance.now() - countedAtMs >= askEveryMs) {
+        countedAtMs = performance.now()
+        if ((await countWaiting(o)) === 0) o.outages.ended('figures')
+      }
+      await wait(round.isLast ? Math.max(course.pauseMs, askEveryMs) : course.pauseMs, o.signal)
     } catch (error) {
       if (o.signal.aborted) break
-      o.outages.began('figures', reasonOf(error))
-      const isStore = error instanceof TelemetryStoreError
-      o.counters.retries.inc({ store: isStore ? 'telemetry' : 'register' })
-      await wait(storePauseMs(failedCount, isStore ? error.retryAfterMs : 0), o.signal)
-      failedCount += 1
+      course = afterError(o, course, error)
+      await wait(course.pauseMs, o.signal)
     }
   }
   o.outages.ended('figures') // whoever goes on will find out himself
 }
 
-const momentOf = (o: HourWorkOptions): Moment => ({ nowMs: o.nowMs(), elapsedMs: performance.now() })
-
-/** One question for due hours, and what is to be done for them. True when more may be due. */
-async function computeDue(o: HourWorkOptions): Promise<boolean> {
-  const { staleHours, signal } = o
-  const asked = momentOf(o)
-  const of = { lifts: o.lifts(), endedBeforeMs: asked.nowMs - ENDED_MS }
-  const due = await staleHours.due({ ...of, quietMs: o.quietMs ?? QUIET_MS, limit: DUE_COUNT_MAX })
-  const expiring = { nowMs: asked.nowMs, retentionDays: o.retentionDays }
-  const expired = due.filter(({ hourAtMs }) => isExpired(hourAtMs, expiring))
-  await leaveOut(o, expired, 'expired', `samples are kept for ${o.retentionDays} days`)
-  const gone = new Set(expired)
-  let computed: Computed[] = []
-  let isCut = false
-  for (const hour of due.filter((each) => !gone.has(each))) {
-    isCut = longestMsBetween(asked, momentOf(o)) > READ_WITHIN_MS
-    if (isCut || signal.aborted) break
-    const figures = await compute(o, hour)
-    if (figures !== undefined) computed.push({ hour, figures })
-    if (computed.length < WRITE_COUNT) continue
-    await write(o, asked, computed)
-    computed = []
-  }
-  if (signal.aborted) return false
-  await write(o, asked, computed)
-  o.onWaiting(await staleHours.count(of))
-  return isCut || due.length === DUE_COUNT_MAX
+async function countWaiting(o: HourWorkOptions): Promise<number> {
+  const lifts = o.lifts()
+  const question = { lifts, endedBeforeMs: o.nowMs() - ENDED_MS }
+  const count = lifts?.length === 0 ? 0 : await beforeTheEnd(o.staleHours.count(question), o.signal)
+  o.onWaiting(count)
+  return count
 }
 
-/** Undefined when this hour is never to be computed, which is told. Rejects when the store is away. */
-async function compute(o: HourWorkOptions, hour: MarkedHour): Promise<HourFigures | undefined> {
-  try {
-    return await figuresOf(o, hour)
-  } catch (error) {
-    // A store that refuses a question may be set up wrongly: that is no reason to give up an hour.
-    if (o.signal.aborted || error instanceof TelemetryStoreError) throw error
-    await leaveOut(o, [hour], error instanceof TooManySamplesError ? 'tooMany' : 'refused', reasonOf(error))
-    return undefined
+function afterRound(o: HourWorkOptions, before: Course, round: Round): Course {
+  const { storedCount, lateCount, failedCount, failure } = round
+  const course = { ...before, failedCount, pauseMs: 0 }
+  if (storedCount > 0) {
+    o.outages.ended('figures')
+    const hoursMax = lateCount > 0 ? before.hoursMax / 2 : before.hoursMax * 2
+    return { ...course, hoursMax: Math.min(HOURS_MAX, Math.max(1, Math.floor(hoursMax))), vainCount: 0 }
   }
+  if (lateCount === 0 && failure === undefined) return course
+  const seconds = WRITE_WITHIN_MS / 1_000
+  const tooSlow = `telemetry store is too slow: figures could not be stored within ${seconds} s after their samples were read`
+  if (lateCount > 0 || failedCount >= FAILED_COUNT_MAX) o.outages.began('figures', failure?.message ?? tooSlow)
+  return inVain(o, course, failure)
 }
 
-/** Stores figures and clears the marks that they were made for; what the store refuses is found by halving. */
-async function write(o: HourWorkOptions, asked: Moment, computed: readonly Computed[]): Promise<void> {
-  if (computed.length === 0) return
-  const hours = computed.map(({ hour }) => hour)
-  try {
-    const isWritten = await o.turns.take(async () => {
-      // Looked at last: somebody else may have computed it of more samples since.
-      if (longestMsBetween(asked, momentOf(o)) > WRITE_WITHIN_MS) return false
-      await put(o, computed)
-      return true
-    }, o.signal)
-    if (isWritten) return await settle(o, hours)
-    o.log.debug('figures.late', { count: hours.length })
-    await o.staleHours.mark(hours)
-  } catch (error) {
-    if (!(error instanceof TelemetryStoreError) || error.kind !== 'refused') throw error
-    if (computed.length === 1) return leaveOut(o, hours, 'refused', error.message)
-    const middle = Math.ceil(computed.length / 2)
-    await write(o, asked, computed.slice(0, middle))
-    await write(o, asked, computed.slice(middle))
-  }
+/** Register or telemetry store, which cannot take the figures. */
+function afterError(o: HourWorkOptions, before: Course, error: unknown): Course {
+  o.outages.began('figures', reasonOf(error))
+  if (error instanceof TelemetryStoreError) return inVain(o, before, error)
+  o.counters.retries.inc({ store: 'register' })
+  return { ...before, vainCount: before.vainCount + 1, pauseMs: backOffMs(before.vainCount) }
 }
 
-/** What the store takes after we gave up waiting is marked to be computed again. */
-async function put({ telemetry, staleHours, signal }: HourWorkOptions, computed: readonly Computed[]): Promise<void> {
-  let isGivenUp = false
-  const stored = telemetry.putFigures(computed.map(({ figures }) => figures)).then(async () => {
-    if (isGivenUp) await staleHours.mark(computed.map(({ hour }) => hour))
-  })
-  stored.catch(() => {}) // told below, unless it was given up
-  try {
-    await answerOfStore(stored, signal)
-  } finally {
-    isGivenUp = true
-  }
-}
-
-/**
- * After the figures are stored. A mark that is not the one they were made for may stand for samples that somebody else has
- * computed meanwhile, and ours have overwritten his: such hours are marked again. Tried until the register has taken it,
- * and once more when the signal aborts.
- */
-async function settle(o: HourWorkOptions, hours: readonly MarkedHour[]): Promise<void> {
-  for (let tryCount = 0; ; tryCount += 1) {
-    try {
-      const others = await o.staleHours.clear(hours)
-      if (others.length > 0) await o.staleHours.mark(others)
-      o.counters.hours.inc(hours.length)
-      return
-    } catch (error) {
-      if (o.signal.aborted) throw error
-      o.outages.began('figures', reasonOf(error))
-      o.counters.retries.inc({ store: 'register' })
-      await wait(backOffMs(tryCount), o.signal)
-    }
-  }
-}
-
-/** Their figures stay as they are, or absent. */
-async function leaveOut(o: HourWorkOptions, hours: readonly MarkedHour[], why: LeftOut, reason: string): Promise<void> {
-  const [first] = hours
-  if (first === undefined) return
-  await o.staleHours.clear(hours)
-  o.counters.hoursLeftOut.inc({ reason: why }, hours.length)
-  const { lift, hourAtMs } = first
-  o.log.warn('figures.leftOut', { why, count: hours.length, lift, hourAtMs, reason: reason.slice(0, 500) })
+/** Next time one hour is enough to find out whether the store is well again. */
+function inVain(o: HourWorkOptions, course: Course, failure: Error | undefined): Course {
+  o.counters.retries.inc({ store: 'telemetry' })
+  const retryAfterMs = failure instanceof TelemetryStoreError ? failure.retryAfterMs : 0
+  const pauseMs = figuresPauseMs(course.vainCount, retryAfterMs)
+  return { ...course, hoursMax: 1, vainCount: course.vainCount + 1, pauseMs }
 }

@@ -1,4 +1,4 @@
-/** The work on one share: its lifts, their rules, both readers, the figures of its hours, what waits for the register, and its checkpoint. */
+/** The work on one share: its lifts, their rules, both readers, what waits for the register, and its checkpoint. */
 import type { Alarm } from '#contract/alarms'
 import type { LiftId, OrganisationId } from '#contract/ids'
 import type { Log } from '#contract/log-events'
@@ -11,24 +11,20 @@ import type { Counters } from './counters.ts'
 import { detect, type BrokerHeard } from './detect.ts'
 import { newFleet, type Fleet } from './fleet.ts'
 import { HourMarks } from './hour-marks.ts'
-import { computeHours } from './hour-work.ts'
 import { newLedger } from './ledger.ts'
 import type { Outages } from './outages.ts'
 import { storeTelemetry } from './store-telemetry.ts'
-import type { Turns } from './turns.ts'
 
 export type ShareWorkOptions = {
   /** The share as this worker holds it; undefined when the journal is not divided, and nobody else works on it. */
   readonly held: HeldShare | undefined
   readonly journal: Pick<Journal, 'reader' | 'status'>
   readonly register: Pick<Register, 'alarms' | 'liveStates' | 'quarantine' | 'staleHours'>
-  readonly telemetry: Pick<TelemetryStore, 'append' | 'points' | 'putFigures'>
-  /** How long samples are kept: the figures of older hours are not computed any more. */
+  readonly telemetry: Pick<TelemetryStore, 'append'>
+  /** How long samples are kept: older hours are not marked. */
   readonly retentionDays: number
-  /** Among all shares of a worker: computing hours leaves the telemetry store half of the time to others. */
-  readonly turns: Turns
-  /** How long an hour is quiet before it is computed; shorter than it is only for tests that cannot wait. */
-  readonly quietMs?: number
+  /** So many marks are remembered at most. */
+  readonly marksMax: number
   readonly bus: Bus
   readonly outages: Outages
   readonly counters: Counters
@@ -49,11 +45,10 @@ export type Restored = {
 export interface ShareWork extends AsyncDisposable {
   readonly held: HeldShare
   readonly fleet: Fleet
-  /**
-   * Records that are not read, or not taken by the store behind, of each reader; NaN while the journal has not said how many.
-   * `hours` that have ended and wait for their figures.
-   */
-  lag(): { readonly detect: number; readonly telemetry: number; readonly hours: number }
+  /** The lifts of the share, as far as they are known; undefined when they are all that there are. */
+  lifts(): readonly LiftId[] | undefined
+  /** Records that are not read, or not taken by the store behind, of each reader; NaN while the journal has not said how many. */
+  lag(): { readonly detect: number; readonly telemetry: number }
   /** Rejects when the journal cannot be read. */
   readonly failed: Promise<never>
 }
@@ -61,7 +56,7 @@ export interface ShareWork extends AsyncDisposable {
 const WHOLE: HeldShare = { share: 0, worker: '', epoch: 0 }
 
 export async function startShareWork(o: ShareWorkOptions, restored: Restored): Promise<ShareWork> {
-  const { held, journal, register, bus, outages, counters } = o
+  const { held, journal, register } = o
   const share = held?.share ?? 0
   const fleet = newFleet()
   const contractors = new Map<LiftId, OrganisationId | null>()
@@ -75,28 +70,19 @@ export async function startShareWork(o: ShareWorkOptions, restored: Restored): P
 
   const stopping = new AbortController()
   const { signal } = stopping
-  const ledger = newLedger({
-    register: {
-      alarms: { apply: (change) => register.alarms.apply(change, held) },
-      quarantine: register.quarantine,
-    },
-    outages,
-    onDropped: () => counters.quarantineDropped.inc(),
-    onLost: () => stopping.abort(),
-    contractorOf: (lift) => contractors.get(lift) ?? null,
-    publish: (alarm, occurrence) => bus.publish('alarm', { alarm, occurrence }),
-  })
+  const onLost = (): void => stopping.abort()
+  const ledger = ledgerOf(o, { onLost, contractorOf: (lift) => contractors.get(lift) ?? null })
   const { position } = restored.checkpoint
   const detectReader = await journal.reader('detect', { after: position, share })
   const telemetryReader = await journal.reader('telemetry', { share })
-  const unsettled = { detect: 0, telemetry: 0, hours: 0 }
-  const shared = { outages, counters, log: o.log, nowMs: o.nowMs, signal }
+  const unsettled = { detect: 0, telemetry: 0 }
+  const shared = { outages: o.outages, counters: o.counters, log: o.log, nowMs: o.nowMs, signal }
   const running = Promise.all([
     detect({
       ...shared,
       reader: detectReader,
       save: (checkpoint) => register.liveStates.save(checkpoint, held),
-      onLost: () => stopping.abort(),
+      onLost,
       fleet,
       ledger,
       brokerHeard: o.brokerHeard,
@@ -115,16 +101,6 @@ export async function startShareWork(o: ShareWorkOptions, restored: Restored): P
       quarantine: (rows) => register.quarantine.put(rows),
       onUnsettled: (count) => (unsettled.telemetry = count),
     }),
-    computeHours({
-      ...shared,
-      staleHours: register.staleHours,
-      telemetry: o.telemetry,
-      lifts: () => (held === undefined ? undefined : [...contractors.keys()]),
-      retentionDays: o.retentionDays,
-      turns: o.turns,
-      ...(o.quietMs === undefined ? {} : { quietMs: o.quietMs }),
-      onWaiting: (count) => (unsettled.hours = count),
-    }),
   ])
   const failed = running.then(() => new Promise<never>(() => {}))
   failed.catch(() => {}) // whoever awaits `failed` hears of it; nobody has to
@@ -132,10 +108,10 @@ export async function startShareWork(o: ShareWorkOptions, restored: Restored): P
     held: held ?? WHOLE,
     fleet,
     failed,
+    lifts: () => (held === undefined ? undefined : [...contractors.keys()]),
     lag: () => ({
       detect: (detectReader.unread()?.count ?? NaN) + unsettled.detect,
       telemetry: (telemetryReader.unread()?.count ?? NaN) + unsettled.telemetry,
-      hours: unsettled.hours,
     }),
     async [Symbol.asyncDispose]() {
       stopping.abort()
@@ -145,3 +121,17 @@ export async function startShareWork(o: ShareWorkOptions, restored: Restored): P
     },
   }
 }
+
+type Own = { readonly onLost: () => void; readonly contractorOf: (lift: LiftId) => OrganisationId | null }
+
+const ledgerOf = ({ held, register, bus, outages, counters }: ShareWorkOptions, own: Own) =>
+  newLedger({
+    ...own,
+    register: {
+      alarms: { apply: (change) => register.alarms.apply(change, held) },
+      quarantine: register.quarantine,
+    },
+    outages,
+    onDropped: () => counters.quarantineDropped.inc(),
+    publish: (alarm, occurrence) => bus.publish('alarm', { alarm, occurrence }),
+  })

@@ -2,19 +2,22 @@
 import { randomUUID } from 'node:crypto'
 import type { Registry } from 'prom-client'
 import { DELTAS_PER_SECOND_MAX } from '#contract/live'
+import type { LiftId } from '#contract/ids'
 import type { Log } from '#contract/log-events'
 import type { HeldShare } from '#contract/shares'
 import type { Bus } from '#storage/bus/bus'
 import type { Journal } from '#storage/journal/journal'
 import type { Register } from '#storage/register/register'
 import type { TelemetryStore } from '#storage/telemetry/telemetry-store'
-import { newCounters } from './counters.ts'
+import { newCounters, type Counters } from './counters.ts'
 import type { Fleet } from './fleet.ts'
-import { newOutages } from './outages.ts'
+import { marksMaxOf } from './hour-marks.ts'
+import { computeHours } from './hour-work.ts'
+import { newOutages, type Outages } from './outages.ts'
+import { Pace } from './pace.ts'
 import { readLifts, restore } from './restore.ts'
 import { startShareWork, type ShareWork } from './share-work.ts'
 import { Shares } from './shares.ts'
-import { Turns } from './turns.ts'
 
 const HEALTH_EVERY_MS = 5_000
 /** Rows in one bus message, so that a whole fleet never makes one message of megabytes. */
@@ -23,7 +26,7 @@ const LIVE_ROWS_MAX = 500
 export type IngestOptions = {
   readonly journal: Pick<Journal, 'reader' | 'status' | 'shareCount'>
   readonly register: Pick<Register, 'lifts' | 'alarms' | 'liveStates' | 'quarantine' | 'shares' | 'staleHours'>
-  readonly telemetry: Pick<TelemetryStore, 'append' | 'points' | 'putFigures'>
+  readonly telemetry: Pick<TelemetryStore, 'append' | 'points' | 'figures' | 'putFigures'>
   /** Whole days that the telemetry store keeps samples. */
   readonly retentionDays: number
   /** How long an hour is quiet before it is computed; shorter than it is only for tests that cannot wait. */
@@ -59,14 +62,14 @@ export async function startIngest(o: IngestOptions): Promise<Ingest> {
   const failed = new Promise<never>((_, reject) => (fail = reject))
   failed.catch(() => {}) // whoever awaits `failed` hears of it; nobody has to
   const brokerHeard = { atMs: nowMs() }
-  const turns = new Turns()
+  const marksMax = marksMaxOf(journal.shareCount)
   const begin = async (held: readonly (HeldShare | undefined)[]): Promise<ShareWork[]> => {
     const restored = await restore(o.register, journal.shareCount, held)
     const works = await Promise.all(
       restored.map((each, index) => {
         const share = held[index]
         const lifts = () => readLifts(o.register, journal.shareCount, share?.share ?? 0)
-        return startShareWork({ ...o, counters, outages, brokerHeard, turns, held: share, readLifts: lifts }, each)
+        return startShareWork({ ...o, counters, outages, brokerHeard, marksMax, held: share, readLifts: lifts }, each)
       }),
     )
     for (const work of works) work.failed.catch(fail)
@@ -82,24 +85,22 @@ export async function startIngest(o: IngestOptions): Promise<Ingest> {
   }
   const { works, stop } = await beginWork({ ...o, worker, outages, begin })
 
-  const publishLive = (states: ReturnType<Fleet['all']>): void => {
-    for (let index = 0; index < states.length; index += LIVE_ROWS_MAX)
-      bus.publish('live', { atMs: nowMs(), states: states.slice(index, index + LIVE_ROWS_MAX) })
-  }
+  const publishLive = (states: States): void => publishStates(o, states)
   const publishChanged = (): void => publishLive(works().flatMap(({ fleet }) => fleet.takeChanged()))
   const wanted = await bus.subscribe('live.wanted', () => publishLive(works().flatMap(({ fleet }) => fleet.all())))
   const liveTimer = setInterval(publishChanged, 1_000 / DELTAS_PER_SECOND_MAX)
   const healthTimer = setInterval(() => {
-    const { degraded } = journal.status()
-    if (degraded === undefined) outages.ended('journal')
-    else outages.began('journal', degraded)
-    const lags = works().map((work) => work.lag())
-    counters.detectLag.set(lags.reduce((sum, { detect }) => sum + detect, 0))
-    counters.telemetryLag.set(lags.reduce((sum, { telemetry }) => sum + telemetry, 0))
-    counters.hoursWaiting.set(lags.reduce((sum, { hours }) => sum + hours, 0))
-    counters.shares.set(lags.length)
+    noteJournal(journal, outages)
+    noteLags(works(), counters)
     health()
   }, HEALTH_EVERY_MS)
+  // For all shares together: one question at a time, and one owner of what is told about figures.
+  const hours = computeHours({
+    ...o,
+    ...{ staleHours: o.register.staleHours, pace: new Pace(), outages, counters, signal: stopping.signal },
+    lifts: () => liftsOf(works()),
+    onWaiting: (count) => counters.hoursWaiting.set(count),
+  })
 
   return {
     failed,
@@ -109,11 +110,41 @@ export async function startIngest(o: IngestOptions): Promise<Ingest> {
       clearInterval(liveTimer)
       clearInterval(healthTimer)
       const last = works()
-      await stop()
+      await Promise.all([stop(), hours])
       publishLive(last.flatMap(({ fleet }) => fleet.takeChanged()))
       await wanted[Symbol.asyncDispose]()
     },
   }
+}
+
+type States = ReturnType<Fleet['all']>
+function publishStates({ bus, nowMs }: IngestOptions, states: States): void {
+  for (let index = 0; index < states.length; index += LIVE_ROWS_MAX)
+    bus.publish('live', { atMs: nowMs(), states: states.slice(index, index + LIVE_ROWS_MAX) })
+}
+
+function noteJournal(journal: IngestOptions['journal'], outages: Outages): void {
+  const { degraded } = journal.status()
+  if (degraded === undefined) outages.ended('journal')
+  else outages.began('journal', degraded)
+}
+
+function noteLags(works: readonly ShareWork[], counters: Counters): void {
+  const lags = works.map((work) => work.lag())
+  counters.detectLag.set(lags.reduce((sum, { detect }) => sum + detect, 0))
+  counters.telemetryLag.set(lags.reduce((sum, { telemetry }) => sum + telemetry, 0))
+  counters.shares.set(lags.length)
+}
+
+/** Undefined when one of the works has all lifts that there are. */
+function liftsOf(works: readonly ShareWork[]): readonly LiftId[] | undefined {
+  const lifts: LiftId[] = []
+  for (const work of works) {
+    const ofShare = work.lifts()
+    if (ofShare === undefined) return undefined
+    for (const lift of ofShare) lifts.push(lift)
+  }
+  return lifts
 }
 
 async function beginWork(

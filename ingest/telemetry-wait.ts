@@ -1,11 +1,9 @@
 /** How long ingest waits for the telemetry store: for an answer, and between two tries. */
 import { TelemetryStoreError } from '#storage/telemetry/telemetry-store'
-import { backOffMs } from './wait.ts'
+import { backOffMs, LAST_ANSWER_MS_MAX } from './wait.ts'
 
 /** A store that gives no answer for longer than this counts as away. */
 const ANSWER_MS_MAX = 30_000
-/** When the work is ended, the store has so long to finish what it was given. */
-const LAST_ANSWER_MS_MAX = 1_000
 /** A store that asks for more time than this is tried again all the same. */
 const RETRY_AFTER_MS_MAX = 60_000
 
@@ -37,3 +35,7 @@ export async function answerOfStore<Answer>(answer: Promise<Answer>, signal: Abo
 /** The pause before the next try: not before the time that the store asks for, within reason. */
 export const storePauseMs = (tryCount: number, retryAfterMs: number): number =>
   Math.max(backOffMs(tryCount), Math.min(retryAfterMs, RETRY_AFTER_MS_MAX))
+
+/** The same between two rounds of hourly figures, which nobody waits for: 0.2 s, then doubled up to a minute. */
+export const figuresPauseMs = (tryCount: number, retryAfterMs: number): number =>
+  Math.max(Math.min(RETRY_AFTER_MS_MAX, 200 * 2 ** Math.min(tryCount, 10)), Math.min(retryAfterMs, RETRY_AFTER_MS_MAX))

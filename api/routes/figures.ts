@@ -1,4 +1,5 @@
 /** Figures (统计数据) of one lift: by hour, day and month, its availability, its runs by the hour of the day. */
+import type { ServerResponse } from 'node:http'
 import { Type, type Static, type TOptional, type TString } from 'typebox'
 import { HOUR_MS, hourOfDay } from '#contract/calendar'
 import { COUNTER_FIGURES } from '#contract/figures'
@@ -6,8 +7,9 @@ import { HISTORY_POINTS_MAX } from '#contract/history'
 import type { ApiApp, AppParts } from '../api-app.ts'
 import { figuresOnWire, FiguresRow, spanOnWire, toFigures, toFiguresCsv, toFiguresRow, toSpan } from '../figure-rows.ts'
 import { PERIODS, periodsOf, periodStartMs, readPeriodRange, type Period } from '../figure-ranges.ts'
+import { FIGURES_LIMITS } from '../figures-limits.ts'
 import type { HistoryRange } from '../history-range.ts'
-import { hoursOfLift, NO_SUMS, RECENT_HOURS_MAX, sumsByKey } from '../lift-hours.ts'
+import { hoursOfLift, NO_SUMS, RECENT_HOURS_MAX, sumsByKey, type HoursQuestion } from '../lift-hours.ts'
 import { problemAnswers, valueOf } from '../problems.ts'
 import { openQuestions } from '../store-questions.ts'
 import { LiftParams, measuredLift } from './measured-lift.ts'
@@ -93,13 +95,36 @@ const RunsByHourAnswer = Type.Object({
   ),
 })
 
-export function figureRoutes(app: ApiApp, { fleet, telemetry, nowMs }: AppParts): void {
-  const questions = openQuestions()
+type LiftFigures = Pick<AppParts, 'fleet' | 'nowMs'> & {
+  /** Reads the hours of a lift within the bounds of one question. */
+  readonly ask: <T>(
+    answerTo: ServerResponse,
+    question: HoursQuestion,
+    read: (hours: ReturnType<typeof hoursOfLift>) => Promise<T>,
+  ) => Promise<T>
   /** The range that is asked for, from the begin of an hour to that of another. */
-  const wholeHours = (asked: Static<typeof RangeQuery>): { atMs: number; range: HistoryRange } => {
-    const atMs = nowMs()
-    return { atMs, range: valueOf(readPeriodRange({ ...asked, period: 'hour', unlessToldOf: 'day', nowMs: atMs })) }
+  readonly wholeHours: (asked: Static<typeof RangeQuery>) => { atMs: number; range: HistoryRange }
+}
+
+export function figureRoutes(app: ApiApp, { fleet, telemetry, nowMs, figuresLimits }: AppParts): void {
+  const questions = openQuestions()
+  const limits = { ...FIGURES_LIMITS, ...figuresLimits }
+  const figures: LiftFigures = {
+    fleet,
+    nowMs,
+    ask: (answerTo, question, read) =>
+      questions.ask(answerTo, (signal) => read(hoursOfLift(telemetry, { ...question, signal, limits }))),
+    wholeHours: (asked) => {
+      const atMs = nowMs()
+      return { atMs, range: valueOf(readPeriodRange({ ...asked, period: 'hour', unlessToldOf: 'day', nowMs: atMs })) }
+    },
   }
+  periodsRoute(app, figures)
+  availabilityRoute(app, figures)
+  runsByHourRoute(app, figures)
+}
+
+function periodsRoute(app: ApiApp, { fleet, nowMs, ask }: LiftFigures): void {
   app.get(
     '/api/v1/lifts/:lift/figures',
     {
@@ -112,7 +137,8 @@ export function figureRoutes(app: ApiApp, { fleet, telemetry, nowMs }: AppParts)
         querystring: FiguresQuery,
         response: {
           200: {
-            description: 'JSON, or CSV (RFC 4180, UTF-8 with a byte order mark)',
+            description:
+              'JSON, or CSV (RFC 4180, UTF-8 with a byte order mark), where the label of an hour is its begin in Asia/Shanghai',
             content: { 'application/json': { schema: FiguresAnswer }, 'text/csv': { schema: { type: 'string' } } },
           },
           ...problemAnswers,
@@ -125,10 +151,8 @@ export function figureRoutes(app: ApiApp, { fleet, telemetry, nowMs }: AppParts)
       const atMs = nowMs()
       const range = valueOf(readPeriodRange({ period, from, to, nowMs: atMs }))
       const periods = valueOf(periodsOf(period, range)).filter(({ fromMs }) => fromMs < atMs)
-      const sums = await questions.ask(reply.raw, (signal) =>
-        sumsByKey(hoursOfLift(telemetry, { lift, range, nowMs: atMs, signal }), ({ hourAtMs }) =>
-          periodStartMs(period, hourAtMs),
-        ),
+      const sums = await ask(reply.raw, { lift, range, nowMs: atMs }, (hours) =>
+        sumsByKey(hours, ({ hourAtMs }) => periodStartMs(period, hourAtMs)),
       )
       const rows = periods.map((one) => toFiguresRow(sums.get(one.fromMs) ?? NO_SUMS, one, atMs))
       if (format === 'json') return reply.send({ lift, period, ...toSpan(range, atMs).onWire, rows })
@@ -136,9 +160,12 @@ export function figureRoutes(app: ApiApp, { fleet, telemetry, nowMs }: AppParts)
       return reply
         .header('content-type', 'text/csv; charset=utf-8; header=present')
         .header('content-disposition', `attachment; filename="${lift}-figures-${ends.join('-to-')}.csv"`)
-        .send(toFiguresCsv(lift, rows))
+        .send(toFiguresCsv(lift, period, rows))
     },
   )
+}
+
+function availabilityRoute(app: ApiApp, { fleet, ask, wholeHours }: LiftFigures): void {
   app.get(
     '/api/v1/lifts/:lift/availability',
     {
@@ -155,12 +182,13 @@ export function figureRoutes(app: ApiApp, { fleet, telemetry, nowMs }: AppParts)
     async (request, reply) => {
       const { id: lift } = await measuredLift(fleet, request)
       const { atMs, range } = wholeHours(request.query)
-      const sums = await questions.ask(reply.raw, (signal) =>
-        sumsByKey(hoursOfLift(telemetry, { lift, range, nowMs: atMs, signal }), () => 0),
-      )
+      const sums = await ask(reply.raw, { lift, range, nowMs: atMs }, (hours) => sumsByKey(hours, () => 0))
       return { lift, ...toSpan(range, atMs).onWire, ...toFigures(sums.get(0) ?? NO_SUMS, range, atMs) }
     },
   )
+}
+
+function runsByHourRoute(app: ApiApp, { fleet, ask, wholeHours }: LiftFigures): void {
   app.get(
     '/api/v1/lifts/:lift/runs-by-hour',
     {
@@ -177,10 +205,8 @@ export function figureRoutes(app: ApiApp, { fleet, telemetry, nowMs }: AppParts)
     async (request, reply) => {
       const { id: lift } = await measuredLift(fleet, request)
       const { atMs, range } = wholeHours(request.query)
-      const sums = await questions.ask(reply.raw, (signal) =>
-        sumsByKey(counted(hoursOfLift(telemetry, { lift, range, nowMs: atMs, signal })), ({ hourAtMs }) =>
-          hourOfDay(hourAtMs),
-        ),
+      const sums = await ask(reply.raw, { lift, range, nowMs: atMs }, (hours) =>
+        sumsByKey(counted(hours), ({ hourAtMs }) => hourOfDay(hourAtMs)),
       )
       const rows = Array.from({ length: HOURS_OF_DAY }, (_, hour) => {
         const { counters, countedMs, hourCount: dayCount } = sums.get(hour) ?? NO_SUMS

@@ -1,4 +1,5 @@
 /** Figures (统计数据) of all lifts in scope: each by itself, page by page, and all of them together. */
+import type { ServerResponse } from 'node:http'
 import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import { hourStartMs } from '#contract/calendar'
@@ -8,18 +9,13 @@ import { together, type HourSums } from '#storage/telemetry/sum-figures'
 import { signedInOf, type ApiApp, type AppParts } from '../api-app.ts'
 import { figuresOnWire, spanOnWire, toFigures, toSpan } from '../figure-rows.ts'
 import { cursorOf, readFleetRange, type FleetRange } from '../figures-cursor.ts'
+import { FIGURES_LIMITS } from '../figures-limits.ts'
 import { FLEET_AGE_MS_MAX } from '../fleet.ts'
 import { NO_SUMS } from '../lift-hours.ts'
 import { PageQuery } from '../page-query.ts'
 import { problemAnswers, Refusal, valueOf } from '../problems.ts'
-import { openQuestions, type Questions } from '../store-questions.ts'
+import { openQuestions } from '../store-questions.ts'
 import { periodQuery } from './figures.ts'
-
-/** Each looks through the hours of many lifts. */
-const QUESTIONS_MAX = 4
-/** A year of so many lifts are 880 000 hours: every store adds them up well before a question is given up. */
-const QUESTION_LIFTS = 100
-const TOTAL_LIFTS_MAX = 10_000
 
 const days = periodQuery('the 30th day counted back from `to`')
 const OF_STORED_HOURS =
@@ -42,34 +38,48 @@ const TotalAnswer = Type.Object({
   ...figuresOnWire,
 })
 
-export function fleetFigureRoutes(app: ApiApp, { fleet, telemetry, nowMs }: AppParts): void {
-  const questions = openQuestions({ questionsMax: QUESTIONS_MAX })
-  const liftsOf = async (request: FastifyRequest): Promise<LiftId[]> => {
-    await fleet.refresh({ ageMsMax: FLEET_AGE_MS_MAX })
-    const lifts = fleet.inScope(signedInOf(request).scope).map(({ id }) => id)
-    // Ids are ASCII; a register may order them by the rules of a language.
-    return lifts.sort((a, b) => (a < b ? -1 : 1))
-  }
-  const rangeOf = (query: { from?: string; to?: string; after?: string }): FleetRange => {
-    const atMs = nowMs()
-    return valueOf(readFleetRange({ ...query, readyMs: hourStartMs(atMs - FIGURES_READY_MS), nowMs: atMs }))
-  }
-  const sumsOf = async (
-    { fromMs, untilMs }: FleetRange,
+type FleetFigures = {
+  /** By id. */
+  readonly liftsOf: (request: FastifyRequest) => Promise<LiftId[]>
+  readonly rangeOf: (query: { from?: string; to?: string; after?: string }) => FleetRange
+  /** In one place of the bounded ones, and within one time, however many lifts they are. */
+  readonly sumsOf: (
+    answerTo: ServerResponse,
+    range: FleetRange,
     lifts: readonly LiftId[],
-    answerTo: Parameters<Questions['ask']>[0],
-  ): Promise<readonly HourSums[]> => {
-    const sums: HourSums[] = []
-    for (let first = 0; first < lifts.length && fromMs < untilMs; first += QUESTION_LIFTS) {
-      const part = lifts.slice(first, first + QUESTION_LIFTS)
-      const found = await questions.ask(answerTo, (signal) =>
-        telemetry.sums({ lifts: part, fromMs, toMs: untilMs, signal }),
-      )
-      sums.push(...found)
-    }
-    return sums
-  }
+  ) => Promise<readonly HourSums[]>
+}
 
+export function fleetFigureRoutes(app: ApiApp, { fleet, telemetry, nowMs, figuresLimits }: AppParts): void {
+  const { fleetQuestionsMax, fleetMsMax, askedLifts, totalLiftsMax } = { ...FIGURES_LIMITS, ...figuresLimits }
+  const questions = openQuestions({ questionsMax: fleetQuestionsMax, questionMsMax: fleetMsMax })
+  const figures: FleetFigures = {
+    async liftsOf(request) {
+      await fleet.refresh({ ageMsMax: FLEET_AGE_MS_MAX })
+      const lifts = fleet.inScope(signedInOf(request).scope).map(({ id }) => id)
+      // Ids are ASCII; a register may order them by the rules of a language.
+      return lifts.sort((a, b) => (a < b ? -1 : 1))
+    },
+    rangeOf(query) {
+      const atMs = nowMs()
+      return valueOf(readFleetRange({ ...query, readyMs: hourStartMs(atMs - FIGURES_READY_MS), nowMs: atMs }))
+    },
+    sumsOf: (answerTo, { fromMs, untilMs }, lifts) =>
+      questions.ask(answerTo, async (signal) => {
+        const sums: HourSums[] = []
+        for (let first = 0; first < lifts.length && fromMs < untilMs; first += askedLifts) {
+          signal.throwIfAborted()
+          const asked = lifts.slice(first, first + askedLifts)
+          sums.push(...(await telemetry.sums({ lifts: asked, fromMs, toMs: untilMs, signal })))
+        }
+        return sums
+      }),
+  }
+  pageRoute(app, figures)
+  totalRoute(app, figures, totalLiftsMax)
+}
+
+function pageRoute(app: ApiApp, { liftsOf, rangeOf, sumsOf }: FleetFigures): void {
   app.get(
     '/api/v1/figures',
     {
@@ -89,7 +99,7 @@ export function fleetFigureRoutes(app: ApiApp, { fleet, telemetry, nowMs }: AppP
       const lifts = await liftsOf(request)
       const behind = after === undefined ? lifts : lifts.filter((id) => id > after)
       const page = behind.slice(0, limit)
-      const byLift = new Map((await sumsOf(range, page, reply.raw)).map((sums) => [sums.lift, sums]))
+      const byLift = new Map((await sumsOf(reply.raw, range, page)).map((sums) => [sums.lift, sums]))
       const last = page.at(-1)
       return {
         ...toSpan(range, range.untilMs).onWire,
@@ -98,6 +108,9 @@ export function fleetFigureRoutes(app: ApiApp, { fleet, telemetry, nowMs }: AppP
       }
     },
   )
+}
+
+function totalRoute(app: ApiApp, { liftsOf, rangeOf, sumsOf }: FleetFigures, liftsMax: number): void {
   app.get(
     '/api/v1/figures/total',
     {
@@ -105,7 +118,7 @@ export function fleetFigureRoutes(app: ApiApp, { fleet, telemetry, nowMs }: AppP
       schema: {
         tags: ['lifts'],
         summary: 'Figures (统计数据) of all lifts in scope together: 在线率, 可用率, counters',
-        description: `Shares are those of the time of all lifts in scope. ${OF_STORED_HOURS}`,
+        description: `Shares are those of the time of all lifts in scope, at most ${liftsMax} of them. ${OF_STORED_HOURS}`,
         querystring: Type.Object(days, { additionalProperties: false }),
         response: { 200: TotalAnswer, ...problemAnswers },
       },
@@ -113,12 +126,12 @@ export function fleetFigureRoutes(app: ApiApp, { fleet, telemetry, nowMs }: AppP
     async (request, reply) => {
       const range = rangeOf(request.query)
       const lifts = await liftsOf(request)
-      if (lifts.length > TOTAL_LIFTS_MAX)
+      if (lifts.length > liftsMax)
         throw new Refusal(
-          'request.tooLarge',
-          `${lifts.length} lifts are in your scope, and a total is made of at most ${TOTAL_LIFTS_MAX}; add up the pages of /api/v1/figures`,
+          'figures.tooManyLifts',
+          `${lifts.length} lifts are in your scope, and a total is made of at most ${liftsMax}; add up the pages of /api/v1/figures`,
         )
-      const all = await sumsOf(range, lifts, reply.raw)
+      const all = await sumsOf(reply.raw, range, lifts)
       return {
         ...toSpan(range, range.untilMs).onWire,
         liftCount: lifts.length,

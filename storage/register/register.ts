@@ -186,13 +186,14 @@ export interface Register extends AsyncDisposable {
     mark(hours: readonly LiftHour[]): Promise<LiftId[]>
     /**
      * The hours that ended before `endedBeforeMs` and were not marked for longer than `quietMs` by the register's clock,
-     * oldest hour first, at most `limit`.
+     * at most `limit`: the oldest first, or the newest.
      */
     due(o: {
       lifts?: readonly LiftId[] | undefined
       quietMs: number
       endedBeforeMs: number
       limit: number
+      isNewestFirst?: boolean
     }): Promise<MarkedHour[]>
     /** Removes those that still have this mark. Resolves with the others: marked again, or cleared by somebody else. */
     clear(rows: readonly MarkedHour[]): Promise<MarkedHour[]>

@@ -32,13 +32,13 @@ export function staleHoursOn(kysely: Kysely<Tables>): Register['staleHours'] {
       const marked = new Set(rows.map(({ lift }) => lift))
       return [...new Set(hours.map(({ lift }) => lift))].filter((lift) => !marked.has(lift))
     },
-    async due({ lifts, quietMs, endedBeforeMs, limit }) {
+    async due({ lifts, quietMs, endedBeforeMs, limit, isNewestFirst = false }) {
       assertCount(limit)
       const { rows } = await sql<MarkedHour>`
         select lift, hour_at_ms, mark from stale_hours
         where hour_at_ms < ${endedBeforeMs - HOUR_MS}
           and marked_at < clock_timestamp() - ${quietMs}::float8 * interval '1 millisecond' ${ofLifts(lifts)}
-        order by hour_at_ms, lift limit ${limit}
+        order by ${isNewestFirst ? sql`hour_at_ms desc, lift desc` : sql`hour_at_ms, lift`} limit ${limit}
       `.execute(kysely)
       return rows
     },

@@ -8,7 +8,8 @@ import { join, resolve } from 'node:path'
 import { LOG_EVENTS, type Log, type LogEvent } from '#contract/log-events'
 import { readSettings, SettingsError, storeUrlsOf } from '#contract/settings'
 import { HELP, readWishes, WishError, withoutSecrets, type Wishes } from './copy-command-line.ts'
-import { copyTelemetry, PointRefused, type CopyOptions, type CopyProgress } from './copy.ts'
+import { copyTelemetry } from './copy.ts'
+import { PointRefused, type CopyOptions, type CopyProgress } from './copy-job.ts'
 import { progressLine, reportLines, toNumber } from './copy-report.ts'
 import { readInfluxUrl } from './influx-url.ts'
 import { FIGURES_RETENTION_DAYS, keptFromMs } from './retention.ts'
@@ -79,13 +80,16 @@ async function copy(wishes: Wishes): Promise<number> {
 
 /** Resolves to what the program ends with when it was asked to end. A second signal ends it at once. */
 function onSignal(stopping: AbortController): () => number {
+  const signals = ['SIGINT', 'SIGTERM'] as const
   let code = 0
-  for (const signal of ['SIGINT', 'SIGTERM'] as const)
-    process.once(signal, () => {
-      code = 128 + constants.signals[signal]
-      complain('\nEnding after the batch that is under way …')
-      stopping.abort(new CommandError('ended'))
-    })
+  const onFirst = (signal: NodeJS.Signals): void => {
+    // Whatever comes second, nobody listens to it any more, so it ends the process.
+    for (const each of signals) process.off(each, onFirst)
+    code = 128 + constants.signals[signal]
+    complain('\nEnding after the batch that is under way …')
+    stopping.abort(new CommandError('ended'))
+  }
+  for (const signal of signals) process.on(signal, onFirst)
   return () => {
     complain('Ended before everything was copied and compared. Run the same command again: it goes on where it was.')
     return code

@@ -15,7 +15,7 @@ export const HELP = `Moves a telemetry store into another one, and proves that a
 Usage: npm run telemetry -- copy [--from URL] --to URL [--days-from YYYY-MM-DD] [--verify-only]
 
   --from URL               the store that is copied (default: the one that the program uses, TELEMETRY_URL);
-                           it is only read
+                           no row of it is changed
   --to URL                 the store that is copied into; what it has already stays there
   --days-from YYYY-MM-DD   leaves out what is older than this day (Asia/Shanghai)
   --verify-only            copies nothing, only compares
@@ -23,13 +23,18 @@ Usage: npm run telemetry -- copy [--from URL] --to URL [--days-from YYYY-MM-DD] 
 
 A URL is file:FOLDER (embedded) or influx+http://user:password@host:8086/database (InfluxDB).
 Samples of all measurements and hourly figures are copied, oldest day first, then read from both stores and compared
-one by one. Stop the program before: an embedded store can be open only once, and what is still written is not copied.
+one by one.
+
+Stop the program, copy, then start it with the target as its TELEMETRY_URL: an embedded store can be open only once,
+and what is still written is not copied. When the program has already run on the target, hours in which both stores have
+samples keep the target's figures until something late arrives there; only figures that the source computed from more
+samples replace them. The report tells how many were kept.
 
 The command can be ended at any time (Ctrl-C) and run again: days that are in the target already are not copied again.
 A store that is away is waited for, 10 minutes at most. What is older than TELEMETRY_RETENTION_DAYS, and figures older
 than 5 years, are left out and counted, because the target would remove them.
 
-Exit code: 0 everything is there and equal, 1 something is not, or failed, 2 the command line is wrong,
+Exit code: 0 everything is there, 1 something is missing or different, or it failed, 2 the command line is wrong,
 130 or 143 it was ended.
 `
 
@@ -70,6 +75,9 @@ function parse(args: readonly string[]) {
   }
 }
 
-/** Text without what may be the credentials in an address. */
+/**
+ * Text without what may be the credentials in an address: up to the last @, because a password that was not encoded may
+ * have blanks, slashes and @ in it. Rather a word too few than one too many.
+ */
 export const withoutSecrets = (text: string): string =>
-  text.replace(/:\/\/\S*@/g, '://…@').replace(/\b(token=)[^&\s”"']+/g, '$1…')
+  text.replace(/:\/\/.*@/gs, '://…@').replace(/\b(token=)[^&\s”"']+/g, '$1…')

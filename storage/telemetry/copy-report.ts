@@ -1,6 +1,7 @@
 /** What the copying of a telemetry store says to people. Pure. */
-import type { Compared, Comparison, Differences, LiftDay } from './copy-compare.ts'
-import type { CopyProgress, CopyResult } from './copy.ts'
+import type { Compared, Comparison, LiftDay } from './copy-compare.ts'
+import type { CopyResult } from './copy.ts'
+import type { CopyProgress } from './copy-job.ts'
 
 /** Lifts and days that are told one by one. */
 const LINES_MAX = 20
@@ -46,10 +47,19 @@ export function reportLines(
     lines.push(
       `${toNumber(sums.receivedOtherwise)} rows are equal but for the moment of their arrival (receivedAtMs): the target had them by another way. Nothing is lost.`,
     )
+  if (sums.kept > 0)
+    lines.push(
+      `${toNumber(sums.kept)} hourly figures (${spanOf(comparison.keptDays)}) are different in the target and were kept: those of the source do not come from more samples, or cover less of the hour. Nothing is lost.`,
+    )
   if (sums.extra > 0)
     lines.push(`${toNumber(sums.extra)} rows of the same days are in the target alone. They were left as they are.`)
-  if (comparison.isWhole) lines.push('Equal: everything of the source is in the target, row by row.')
-  else lines.push(...differenceLines(comparison))
+  if (comparison.isWhole)
+    lines.push(
+      sums.kept === 0
+        ? 'Equal: everything of the source is in the target, row by row.'
+        : 'Whole: everything of the source is in the target, row by row, but for the hourly figures that it kept.',
+    )
+  else lines.push(...differenceLines(comparison, o))
   return lines
 }
 
@@ -63,14 +73,23 @@ function copiedLines(result: Omit<CopyResult, 'comparison'>): string[] {
   ]
 }
 
-function tableOf({ counts, liftDays }: Comparison): string[] {
-  const different = new Set(liftDays.filter(isLoss).map(({ what }) => what))
-  const rows = [...counts].map(([what, { days, lifts, rowCount }]) => [
+/** The day, or the first and the last. */
+function spanOf(days: ReadonlySet<string>): string {
+  const [first = '', ...more] = [...days].sort()
+  return more.length === 0 ? first : `${first} to ${more.at(-1)}`
+}
+
+function tableOf(comparison: Comparison): string[] {
+  const standing = (what: Compared): string => {
+    if (comparison.hasLoss(what)) return 'DIFFERENT'
+    return what === 'hour' && comparison.sums.kept > 0 ? `equal but ${toNumber(comparison.sums.kept)} kept` : 'equal'
+  }
+  const rows = [...comparison.counts].map(([what, { days, lifts, rowCount }]) => [
     nameOf(what),
     toNumber(days.size),
     toNumber(lifts.size),
     toNumber(rowCount),
-    different.has(what) ? 'DIFFERENT' : 'equal',
+    standing(what),
   ])
   return ['Compared:', ...[['', 'days', 'lifts', 'rows', ''], ...rows].map(toTableLine)]
 }
@@ -78,18 +97,15 @@ function tableOf({ counts, liftDays }: Comparison): string[] {
 const toTableLine = ([name = '', days = '', lifts = '', rows = '', is = '']: readonly string[]): string =>
   `  ${name.padEnd(14)} ${days.padStart(7)} ${lifts.padStart(8)} ${rows.padStart(16)}  ${is}`.trimEnd()
 
-const isLoss = ({ missing, changed }: Differences): boolean => missing + changed > 0
-
-function differenceLines({ sums, liftDays, isBounded }: Comparison): string[] {
-  const losses = liftDays.filter(isLoss)
-  const more = losses.length - LINES_MAX
+function differenceLines({ sums, liftDays, isBounded }: Comparison, o: { verifyOnly: boolean }): string[] {
+  const more = liftDays.length - LINES_MAX
   return [
     `Different: ${toNumber(sums.missing)} rows are missing in the target, ${toNumber(sums.changed)} have other values there.`,
-    ...losses.slice(0, LINES_MAX).map(toDifferenceLine),
+    ...liftDays.slice(0, LINES_MAX).map(toDifferenceLine),
     ...(more > 0 || isBounded
       ? [`  and ${isBounded ? 'at least ' : ''}${toNumber(Math.max(more, 1))} more days of a lift`]
       : []),
-    'Run the same command again for what is missing. For other values remove that lift’s day from the target first, then run it again.',
+    `${o.verifyOnly ? 'Run it without --verify-only' : 'Run the same command again'} for what is missing, and for hourly figures. For other values of samples remove that lift’s day from the target first, then run it again.`,
   ]
 }
 

@@ -1,15 +1,15 @@
 /**
  * Moves what one telemetry store has into another, and proves that it is there. No state is kept anywhere: the target
  * itself says how far a copy came, because a day of which it has as many points of each lift as the source is not copied
- * again, and a point that is copied twice is one point.
+ * again unless the comparison finds that they are others, and a point that is copied twice is one point.
  */
-import type { HourFigures } from '#contract/figures'
-import { FIGURES_LIMIT_MAX } from '#contract/figures'
 import { MEASUREMENTS, type Measurement } from '#contract/history'
-import { Comparison, hourLikeness } from './copy-compare.ts'
-import { daysOf, END_MS, nextDayMs, stretchesOf, toDay, type Asked, type Day } from './copy-days.ts'
+import { Comparison } from './copy-compare.ts'
+import { daysOf, END_MS, stretchesOf, toDay, type Asked, type Day } from './copy-days.ts'
+import { moveFigures, watchFigures } from './copy-figures.ts'
+import { PointRefused, SourceShrunk, type CopyJob, type CopyOptions } from './copy-job.ts'
 import { BATCH_POINTS_MAX, TelemetryStoreError, type TelemetryPoint, type TelemetryStore } from './points.ts'
-import { withPatience, type Patience } from './patience.ts'
+import { withPatience } from './patience.ts'
 import type { StretchPoints } from './stretch-questions.ts'
 
 /** While the target takes one batch the next is made ready for it. */
@@ -17,30 +17,9 @@ const BATCHES_MAX = 2
 /** The same for what is read to be compared. */
 const READS_MAX = 2
 
-export type CopyPhase = 'counting' | 'copying' | 'comparing' | 'figures'
-export type CopyProgress = {
-  readonly phase: CopyPhase
-  readonly day: string
-  /** Rows of this phase that are done, and all that there are; of counting and figures both are what was found so far. */
-  readonly doneCount: number
-  readonly totalCount: number
-}
-export type CopyOptions = {
-  readonly source: TelemetryStore
-  readonly target: TelemetryStore
-  /** What is older is not looked at. */
-  readonly fromMs: number
-  /** Samples and figures that are older are not kept by the target: they are counted and left out. */
-  readonly samplesKeptFromMs: number
-  readonly figuresKeptFromMs: number
-  /** Only compares. */
-  readonly verifyOnly: boolean
-  readonly patience: Patience
-  readonly onProgress: (progress: CopyProgress) => void
-}
 export type CopyResult = {
   readonly copiedCount: number
-  /** Days of a measurement that the target had already, and the points in them. */
+  /** Days of a measurement that the target had already, and the points in them. Other points in the same number do not count. */
   readonly skippedDayCount: number
   readonly skippedCount: number
   readonly figuresPutCount: number
@@ -49,28 +28,28 @@ export type CopyResult = {
   readonly comparison: Comparison
 }
 
-/** The target will never take this point. */
-export class PointRefused extends Error {
-  override readonly name = 'PointRefused'
-}
-
 type Plan = { readonly days: readonly (Day & { readonly isThere: boolean })[]; readonly leftOutCount: number }
-type Job = CopyOptions & { readonly asked: Asked }
 
-/** Rejects with `TelemetryStoreError`, with `PointRefused`, and with the reason of the signal of `patience`. */
+/** Rejects with `TelemetryStoreError`, with `PointRefused`, with `SourceShrunk`, and with the reason of the signal of `patience`. */
 export async function copyTelemetry(options: CopyOptions): Promise<CopyResult> {
-  const job: Job = { ...options, asked: (attempt) => withPatience(attempt, options.patience) }
+  const job: CopyJob = { ...options, asked: (attempt) => withPatience(attempt, options.patience) }
+  const assertFiguresStay = await watchFigures(job)
   const plan = await planDays(job)
   const todo = job.verifyOnly ? [] : plan.days.filter(({ isThere }) => !isThere)
-  const skipped = job.verifyOnly ? [] : plan.days.filter(({ isThere }) => isThere)
-  const copiedCount = await copyDays(job, todo)
+  const skipped = new Set<Day>(job.verifyOnly ? [] : plan.days.filter(({ isThere }) => isThere))
+  let copiedCount = await copyDays(job, todo)
   const comparison = new Comparison()
-  await compareDays(job, plan.days, comparison)
+  // The target may have as many points, but others: such days are copied after all, and compared once more.
+  const others = await compareDays(job, plan.days, comparison, skipped)
+  copiedCount += await copyDays(job, others)
+  await compareDays(job, others, comparison)
+  for (const day of others) skipped.delete(day)
   const figures = await moveFigures(job, comparison)
+  await assertFiguresStay()
   return {
     copiedCount,
-    skippedDayCount: skipped.length,
-    skippedCount: sumOf(skipped),
+    skippedDayCount: skipped.size,
+    skippedCount: sumOf([...skipped]),
     figuresPutCount: figures.putCount,
     leftOutCount: plan.leftOutCount,
     leftOutFiguresCount: figures.leftOutCount,
@@ -81,7 +60,7 @@ export async function copyTelemetry(options: CopyOptions): Promise<CopyResult> {
 const sumOf = (days: readonly { readonly count: number }[]): number => days.reduce((sum, { count }) => sum + count, 0)
 
 /** What the source has, day by day, oldest day first, and which of it the target has as often. */
-async function planDays(job: Job): Promise<Plan> {
+async function planDays(job: CopyJob): Promise<Plan> {
   const { source, target, asked, onProgress } = job
   const days: (Day & { isThere: boolean })[] = []
   const keptFromMs = Math.max(job.fromMs, job.samplesKeptFromMs)
@@ -107,8 +86,8 @@ async function planDays(job: Job): Promise<Plan> {
 }
 
 /** Resolves to how many points the target took. What was begun is waited for, also when it ends with an error. */
-async function copyDays(job: Job, days: readonly Day[]): Promise<number> {
-  const { source, target, asked, patience } = job
+async function copyDays(job: CopyJob, days: readonly Day[]): Promise<number> {
+  const { target, asked, patience } = job
   const totalCount = sumOf(days)
   const underWay = new Set<Promise<void>>()
   let failure: { readonly error: unknown } | undefined
@@ -127,7 +106,7 @@ async function copyDays(job: Job, days: readonly Day[]): Promise<number> {
 
   try {
     for (const day of days) {
-      for await (const { points } of stretchesOf(source, day, asked)) {
+      for await (const { points } of stretchesOfSource(job, day)) {
         for (let from = 0; from < points.length; from += BATCH_POINTS_MAX) {
           if (underWay.size >= BATCHES_MAX) await Promise.race(underWay)
           if (failure !== undefined) throw failure.error
@@ -160,22 +139,46 @@ async function append(target: TelemetryStore, batch: readonly TelemetryPoint[], 
   }
 }
 
-async function compareDays(job: Job, days: readonly Day[], comparison: Comparison): Promise<void> {
+/** Resolves to those of the skipped days in which something is missing; they are not in the comparison. */
+async function compareDays(
+  job: CopyJob,
+  days: readonly Day[],
+  comparison: Comparison,
+  skipped: ReadonlySet<Day> = new Set(),
+): Promise<Day[]> {
   const totalCount = sumOf(days)
+  const others: Day[] = []
   let doneCount = 0
   for (const day of days) {
     const label = toDay(day.fromMs)
+    const ofDay = new Comparison()
     for await (const { points, copies } of pairsOf(job, day)) {
-      comparison.takePoints(day.measurement, label, points, copies)
+      ofDay.takePoints(day.measurement, label, points, copies)
       doneCount += points.length
       job.onProgress({ phase: 'comparing', day: label, doneCount, totalCount })
     }
+    if (ofDay.sums.missing > 0 && skipped.has(day)) others.push(day)
+    else comparison.add(ofDay)
   }
+  return others
+}
+
+/** What `stretchesOf` gives of the source. Throws `SourceShrunk` when it ends before as many points as were counted. */
+async function* stretchesOfSource({ source, asked }: CopyJob, day: Day): ReturnType<typeof stretchesOf> {
+  let count = 0
+  for await (const stretch of stretchesOf(source, day, asked)) {
+    count += stretch.points.length
+    yield stretch
+  }
+  if (count < day.count)
+    throw new SourceShrunk(
+      `has ${count} rows of ${day.measurement} on ${toDay(day.fromMs)}, where ${day.count} were counted before`,
+    )
 }
 
 /** What both stores have in each stretch of a day, several stretches being read at a time. */
 async function* pairsOf(
-  job: Job,
+  job: CopyJob,
   day: Day,
 ): AsyncGenerator<{ points: readonly TelemetryPoint[]; copies: TelemetryPoint[] }> {
   const readCopies = async ({ points, fromMs, untilMs }: StretchPoints & { readonly fromMs: number }) => {
@@ -186,7 +189,7 @@ async function* pairsOf(
     return { points, copies }
   }
   const underWay: ReturnType<typeof readCopies>[] = []
-  for await (const stretch of stretchesOf(job.source, day, job.asked)) {
+  for await (const stretch of stretchesOfSource(job, day)) {
     const pair = readCopies(stretch)
     // It is looked at when its turn comes, or never when an earlier one failed.
     pair.catch(() => {})
@@ -195,65 +198,4 @@ async function* pairsOf(
     if (first !== undefined) yield await first
   }
   for (const pair of underWay) yield await pair
-}
-
-/** Hourly figures, day by day: those that the target has not, or otherwise, are put and read again. */
-async function moveFigures(job: Job, comparison: Comparison): Promise<{ putCount: number; leftOutCount: number }> {
-  const { source, target, asked } = job
-  let putCount = 0
-  let leftOutCount = 0
-  let doneCount = 0
-  for (let atMs = job.fromMs; atMs < END_MS;) {
-    const from = atMs
-    const [oldest] = await asked(() => source.figures({ fromMs: from, toMs: END_MS, limit: 1 }))
-    if (oldest === undefined) break
-    for (let isEmpty = false, fromMs = oldest.hourAtMs; !isEmpty; fromMs = atMs) {
-      atMs = nextDayMs(fromMs)
-      const all = await readFigures(source, { fromMs, toMs: atMs }, asked)
-      isEmpty = all.length === 0
-      if (isEmpty) break
-      const rows = all.filter(({ hourAtMs }) => hourAtMs >= job.figuresKeptFromMs)
-      leftOutCount += all.length - rows.length
-      if (rows.length > 0) {
-        const there = await readFigures(target, { fromMs, toMs: atMs }, asked)
-        const missing = job.verifyOnly ? [] : rowsToCopy(rows, there)
-        for (let first = 0; first < missing.length; first += BATCH_POINTS_MAX)
-          await asked(() => target.putFigures(missing.slice(first, first + BATCH_POINTS_MAX)))
-        putCount += missing.length
-        const after = missing.length === 0 ? there : await readFigures(target, { fromMs, toMs: atMs }, asked)
-        comparison.takeFigures(toDay(fromMs), rows, after)
-      }
-      doneCount += all.length
-      job.onProgress({ phase: 'figures', day: toDay(fromMs), doneCount, totalCount: doneCount })
-    }
-  }
-  return { putCount, leftOutCount }
-}
-
-function rowsToCopy(rows: readonly HourFigures[], there: readonly HourFigures[]): HourFigures[] {
-  const keyOf = ({ lift, hourAtMs }: HourFigures): string => `${lift} ${hourAtMs}`
-  const known = new Map(there.map((row) => [keyOf(row), row]))
-  return rows.filter((row) => {
-    const copy = known.get(keyOf(row))
-    return copy === undefined || hourLikeness(row, copy) !== undefined
-  })
-}
-
-/** All rows of a stretch, in as many questions as it takes: the last hour of a full answer may go on behind it. */
-async function readFigures(
-  store: TelemetryStore,
-  { fromMs, toMs }: { fromMs: number; toMs: number },
-  asked: Asked,
-): Promise<HourFigures[]> {
-  const found: HourFigures[] = []
-  for (let atMs = fromMs; ;) {
-    const from = atMs
-    const page = await asked(() => store.figures({ fromMs: from, toMs, limit: FIGURES_LIMIT_MAX }))
-    const lastHourAtMs = page.at(-1)?.hourAtMs
-    if (page.length < FIGURES_LIMIT_MAX || lastHourAtMs === undefined) return [...found, ...page]
-    if (lastHourAtMs === page[0]?.hourAtMs)
-      throw new RangeError(`there are ${FIGURES_LIMIT_MAX} or more rows of figures in one hour`)
-    for (const row of page) if (row.hourAtMs < lastHourAtMs) found.push(row)
-    atMs = lastHourAtMs
-  }
 }

@@ -44,10 +44,13 @@ export function rowsToPut(rows: readonly HourFigures[]): HourFigures[] {
         'refused',
         `figures of lift ${JSON.stringify(row.lift)}, hour ${row.hourAtMs}: ${reason}`,
       )
-    last.set(`${row.lift} ${row.hourAtMs}`, row)
+    last.set(hourKeyOf(row), row)
   }
   return [...last.values()]
 }
+
+/** What a store has one row of. */
+export const hourKeyOf = ({ lift, hourAtMs }: HourFigures): string => `${lift} ${hourAtMs}`
 
 function reasonToRefuse(row: HourFigures): string | undefined {
   if (!validator.Check(row)) {

@@ -4,7 +4,6 @@
  * change one, so a refusal here is no error: writing will tell, and what could not be set is told once.
  */
 import { HttpError } from '@influxdata/influxdb-client'
-import type { Log } from '#contract/log-events'
 import type { SendToInflux } from './influx-connection.ts'
 import { readAnswer, toIdentifier, type InfluxRows } from './influx-ql.ts'
 import type { InfluxAddress } from './influx-url.ts'
@@ -16,12 +15,12 @@ export const FIGURES_POLICY = 'figures'
 /**
  * `days`: how long samples are kept; undefined leaves the retention of the server as it is. One day more is set than
  * asked for, so that a server whose clock is ahead of ours does not refuse samples that we still take.
- * Rejects when the server is not there or does not let us in.
+ * `onRefused` is told why the server will not prepare it. Rejects when the server is not there or does not let us in.
  */
 export async function ensureDatabase(
   send: SendToInflux,
   address: InfluxAddress,
-  { days, log }: { days: number | undefined; log: Log },
+  { days, onRefused }: { days: number | undefined; onRefused: (reason: string) => void },
 ): Promise<void> {
   const { version = '' } = await send({ method: 'GET', path: '/ping' })
   // 3.x makes a database at the first write, and its retention is given where it is started.
@@ -34,8 +33,15 @@ export async function ensureDatabase(
     // 2.x says 401 to a token that may write but not make buckets; of one that is wrong, writing tells.
     const isAnswer = error instanceof NotDone || (error instanceof HttpError && error.statusCode < 429)
     if (!isAnswer) throw error
-    log.warn('telemetry.notPrepared', { host: address.host, bucket: address.bucket, reason: error.message })
+    onRefused(error.message)
   }
+}
+
+/** What whoever runs the server has to do when this user must not: a statement of 1.x, and a bucket of 2.x. */
+export function figuresPolicyAdvice({ bucket }: InfluxAddress): string {
+  const policy = `RETENTION POLICY ${toIdentifier(FIGURES_POLICY)} ON ${toIdentifier(bucket)}`
+  const duration = toDuration(FIGURES_RETENTION_DAYS + 1, 84).replace(' SHARD', ' REPLICATION 1 SHARD')
+  return `as an administrator run: CREATE ${policy} ${duration} (InfluxDB 2.x: make the bucket “${bucket}/${FIGURES_POLICY}” and map it to this database and policy)`
 }
 
 type RetentionDays = { readonly raw: number | undefined; readonly figures: number }

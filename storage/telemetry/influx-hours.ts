@@ -4,7 +4,7 @@
  */
 import { HOUR_FIELDS, type HourFigures } from '#contract/figures'
 import { FIGURES_POLICY } from './influx-database.ts'
-import { isBetween, toIdentifier, toText, type InfluxRows } from './influx-ql.ts'
+import { andOfLifts, isBetween, toIdentifier, type InfluxRows } from './influx-ql.ts'
 import { COUNTERS } from './sum-figures.ts'
 import { byHourAndLift, toHourFigures, type FiguresQuery } from './hour-rows.ts'
 
@@ -69,8 +69,7 @@ export async function readHours(
 }
 
 function toQuestion({ lifts, ...range }: FiguresQuery, order: string): string {
-  const ofLifts = lifts === undefined ? '' : ` AND (${lifts.map((lift) => `"lift" = ${toText(lift)}`).join(' OR ')})`
-  return `SELECT ${SELECTED} FROM ${toIdentifier(FIGURES_POLICY)}."hour" WHERE ${isBetween(range)}${ofLifts} ${order}`
+  return `SELECT ${SELECTED} FROM ${toIdentifier(FIGURES_POLICY)}."hour" WHERE ${isBetween(range)}${andOfLifts(lifts)} ${order}`
 }
 
 function toRows([rows = []]: readonly InfluxRows[]): HourFigures[] {

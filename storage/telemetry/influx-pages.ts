@@ -5,7 +5,7 @@
 import type { StateSpans } from '#contract/history'
 import { toPoints, toPointsQuestion, toStateSamples, toStatesQuestion, type InfluxRows } from './influx-ql.ts'
 import {
-  TelemetryStoreError,
+  TooManyPointsError,
   type PointPosition,
   type PointsQuery,
   type SpansQuestion,
@@ -66,8 +66,8 @@ function refuseEndless<Row>(rows: readonly Row[]): readonly Row[] {
   return rows
 }
 
-const endless = (count: number): TelemetryStoreError =>
-  new TelemetryStoreError('away', `InfluxDB has more than ${count} points of one lift in one millisecond`)
+const endless = (count: number): TooManyPointsError =>
+  new TooManyPointsError(`InfluxDB has more than ${count} points of one lift in one millisecond`)
 
 export async function readSpans(ask: Ask, query: SpansQuestion, signal?: AbortSignal): Promise<StateSpans> {
   const fold = newSpanFold(query)

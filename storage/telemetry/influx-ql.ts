@@ -129,3 +129,7 @@ type InfluxAnswer = {
 /** Times are whole numbers that were checked. */
 export const isBetween = ({ fromMs, toMs }: { readonly fromMs: number; readonly toMs: number }): string =>
   `time >= ${fromMs}ms AND time < ${toMs}ms`
+
+/** Behind another condition; nothing when all lifts are meant. There is at least one. */
+export const andOfLifts = (lifts: readonly string[] | undefined): string =>
+  lifts === undefined ? '' : ` AND (${lifts.map((lift) => `"lift" = ${toText(lift)}`).join(' OR ')})`

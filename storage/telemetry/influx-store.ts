@@ -1,10 +1,9 @@
 /**
  * InfluxDB as the telemetry store: line protocol to `/write`, InfluxQL from `/query`, which 1.x, 2.x and 3.x share.
  */
-import { HttpError } from '@influxdata/influxdb-client'
 import type { Log } from '#contract/log-events'
 import { newSender, toError, toStoreError, type SendToInflux } from './influx-connection.ts'
-import { ensureDatabase, FIGURES_POLICY } from './influx-database.ts'
+import { FIGURES_POLICY } from './influx-database.ts'
 import {
   fleetQuestion,
   lastQuestion,
@@ -20,6 +19,7 @@ import { readSums } from './influx-sums.ts'
 import { toLine } from './influx-line.ts'
 import { readAnswer, toCount, toCountQuestion, toHistory, toHistoryQuestion, type InfluxRows } from './influx-ql.ts'
 import { readPoints, readSpans } from './influx-pages.ts'
+import { InfluxPlaces } from './influx-places.ts'
 import { readInfluxUrl, type InfluxAddress } from './influx-url.ts'
 import {
   assertLimit,
@@ -45,48 +45,20 @@ export function openInfluxStore(
   const address = readInfluxUrl(url)
   const closed = new AbortController()
   const send = newSender(address, closed.signal)
-  let databaseThere: Promise<void> | undefined
+  const places = new InfluxPlaces(send, address, { days: retention?.days, log })
 
-  /** Once per process, and again after the server said that the database is gone. */
-  function ensureOnce(): Promise<void> {
-    databaseThere ??= ensureDatabase(send, address, { days: retention?.days, log }).catch((error: unknown) => {
-      databaseThere = undefined
-      throw toStoreError(address, error)
-    })
-    return databaseThere
-  }
-
-  async function ask(question: string, signal?: AbortSignal): Promise<InfluxRows[]> {
-    const parameters = new URLSearchParams({ db: address.bucket, epoch: 'ms', q: question })
-    const headers = { accept: 'application/json' }
-    const response = await send({ method: 'GET', path: `/query?${parameters.toString()}`, headers, signal }).catch(
-      (error: unknown) => {
-        throw signal?.aborted === true ? toError(signal.reason) : toStoreError(address, error)
-      },
-    )
-    const { rows, error } = readAnswer(response.body)
-    if (error === undefined) return rows
-    if (!/(database|retention policy) not found/.test(error))
-      throw new TelemetryStoreError('away', `InfluxDB at ${address.host} does not answer: ${error}`)
-    databaseThere = undefined
-    return []
-  }
-
-  /** What a failed write means; the database is made again before the next one when the server does not know it. */
-  function toWriteError(error: unknown): TelemetryStoreError {
-    if (error instanceof HttpError && error.statusCode === 404) databaseThere = undefined
-    return toStoreError(address, error)
-  }
-
+  const ask = newAsk(send, address, places)
   return {
     async append(points) {
       refuseBadPoints(points)
       if (points.length === 0) return
-      await ensureOnce()
+      await places.ensureDatabase()
       const bodies = divideByLift(points, REQUESTS_MAX).map((part) => part.map(toLine).join('\n'))
       // All are waited for: after a failure nothing of the batch is still on its way.
       const written = await Promise.allSettled(bodies.map((body) => write(send, address, body)))
-      const worst = worstOf(written.flatMap((each) => (each.status === 'rejected' ? [toWriteError(each.reason)] : [])))
+      const worst = worstOf(
+        written.flatMap((each) => (each.status === 'rejected' ? [places.toWriteError(each.reason)] : [])),
+      )
       if (worst !== undefined) throw worst
     },
     history: async ({ signal, ...query }) => toHistory(query, await ask(toHistoryQuestion(query), signal)),
@@ -102,9 +74,9 @@ export function openInfluxStore(
     async putFigures(rows) {
       const checked = rowsToPut(rows)
       if (checked.length === 0) return
-      await ensureOnce()
+      await places.ensurePolicy()
       await write(send, address, checked.map(toHourLine).join('\n'), FIGURES_POLICY).catch((error: unknown) => {
-        throw toWriteError(error)
+        throw places.toFiguresError(error)
       })
     },
     figures: async ({ signal, ...query }) => readHours((question) => ask(question, signal), figuresQuestion(query)),
@@ -116,13 +88,33 @@ export function openInfluxStore(
     stretch: async (query) => askStretch(ask, stretchQuestion(query)),
     retained: () => ({ leftOutCount: 0, removedCount: 0 }),
     async check() {
-      await ensureOnce()
+      await places.ensureDatabase()
       await ask('SHOW MEASUREMENTS LIMIT 1')
-      await databaseThere
+      await places.ensureDatabase()
     },
     async [Symbol.asyncDispose]() {
       closed.abort()
     },
+  }
+}
+
+type Ask = (question: string, signal?: AbortSignal) => Promise<InfluxRows[]>
+
+/** Questions in InfluxQL; what is asked of a place that is not there has no rows. */
+function newAsk(send: SendToInflux, address: InfluxAddress, places: InfluxPlaces): Ask {
+  return async (question, signal) => {
+    const parameters = new URLSearchParams({ db: address.bucket, epoch: 'ms', q: question })
+    const headers = { accept: 'application/json' }
+    const response = await send({ method: 'GET', path: `/query?${parameters.toString()}`, headers, signal }).catch(
+      (error: unknown) => {
+        throw signal?.aborted === true ? toError(signal.reason) : toStoreError(address, error)
+      },
+    )
+    const { rows, error } = readAnswer(response.body)
+    if (error === undefined) return rows
+    if (!places.isMissing(error))
+      throw new TelemetryStoreError('away', `InfluxDB at ${address.host} does not answer: ${error}`)
+    return []
   }
 }
 

@@ -1,7 +1,7 @@
 /** What the hours of each lift add up to, added by InfluxDB. */
 import { FIGURES_POLICY } from './influx-database.ts'
 import { addedName, countedName, WORST_FIELD } from './influx-hours.ts'
-import { isBetween, toIdentifier, toText, type InfluxRows } from './influx-ql.ts'
+import { andOfLifts, isBetween, toIdentifier, type InfluxRows } from './influx-ql.ts'
 import { toHourSums, type SumsQuery } from './hour-sums.ts'
 import { ADDED, COUNTERS, type HourSums } from './sum-figures.ts'
 
@@ -39,8 +39,7 @@ function partsOf(query: SumsQuery): SumsQuery[] {
 }
 
 function toQuestion({ lifts, ...range }: SumsQuery): string {
-  const ofLifts = lifts === undefined ? '' : ` AND (${lifts.map((lift) => `"lift" = ${toText(lift)}`).join(' OR ')})`
-  return `SELECT ${SELECTED} FROM ${toIdentifier(FIGURES_POLICY)}."hour" WHERE ${isBetween(range)}${ofLifts} GROUP BY "lift"`
+  return `SELECT ${SELECTED} FROM ${toIdentifier(FIGURES_POLICY)}."hour" WHERE ${isBetween(range)}${andOfLifts(lifts)} GROUP BY "lift"`
 }
 
 function toSums(row: InfluxRows[number]): HourSums {

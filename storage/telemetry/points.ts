@@ -50,6 +50,13 @@ export class TelemetryStoreError extends Error {
   }
 }
 
+/** The store has more points together than it can tell: asking again does not help, and nothing is wrong with the store. */
+export class TooManyPointsError extends TelemetryStoreError {
+  constructor(message: string) {
+    super('refused', message)
+  }
+}
+
 export type RangeQuery = {
   readonly lift: LiftId
   readonly measurement: Measurement

@@ -10,7 +10,7 @@ import type { TelemetryStore } from './points.ts'
 import { leavingOutTheExpired, type Retention } from './retention.ts'
 
 // The words of the interface live in a file of their own, because the adapters need them too and imports go one way.
-export { BATCH_POINTS_MAX, HEADER_FIELDS, TelemetryStoreError } from './points.ts'
+export { BATCH_POINTS_MAX, HEADER_FIELDS, TelemetryStoreError, TooManyPointsError } from './points.ts'
 export type { FiguresQuery } from './hour-rows.ts'
 export type { SumsQuery } from './hour-sums.ts'
 export type {

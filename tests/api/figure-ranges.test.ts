@@ -95,6 +95,19 @@ describe('the periods that a range touches', () => {
       for (const period of PERIODS) expect(readPeriodRange({ period, to, nowMs: NOW }).ok).toBe(false)
   })
 
+  it('are refused in the words of what was said', () => {
+    const detailOf = (said: { from?: string; to?: string }, period: Period = 'day'): string => {
+      const read = readPeriodRange({ period, ...said, nowMs: NOW })
+      return read.ok ? '' : read.detail
+    }
+    expect(detailOf({ to: '2027-01-01' })).toMatch(/^to lies in the future, and so do the 30 days before it/)
+    expect(detailOf({ to: '2028-01' }, 'month')).toMatch(/^to lies in the future, and so do the 12 months before it/)
+    expect(detailOf({ to: '1992-01-01' })).toMatch(/^to is the first instant/)
+    expect(detailOf({ from: '2026-11-23' })).toMatch(/^from must be before now/)
+    expect(detailOf({ from: '2026-11-23', to: '2026-11-24' })).toMatch(/^from lies in the future/)
+    expect(detailOf({ from: '2026-11-23', to: '2026-11-22' })).toMatch(/^from must be before to/)
+  })
+
   it('are the same whatever the zone of the server, on days on which its clocks change too', async () => {
     const questions: { period: Period; from: string; to: string }[] = [
       { period: 'day', from: '2026-03-07', to: '2026-03-10' },

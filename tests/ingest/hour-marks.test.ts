@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { HOUR_MS } from '#contract/calendar'
 import type { LiftId } from '#contract/ids'
-import { HourMarks } from '#ingest/hour-marks'
+import { HourMarks, marksMaxOf } from '#ingest/hour-marks'
 import { isExpired, MARK_AGAIN_MS, STEP_MS_MAX, type Moment } from '#ingest/hour-times'
 import type { TelemetryPoint } from '#storage/telemetry/telemetry-store'
 import { LIFT, OTHER_LIFT, statusPoint } from '../storage/telemetry-points.ts'
@@ -62,6 +62,10 @@ describe('the memory of marks', () => {
     known.made(hours(0, 1, 2), at(0), [])
     const point = (number: number) => sample(number * HOUR_MS + 30 * MINUTE)
     expect(known.missing([point(0), point(1), point(2)], at(MINUTE - 31_000))).toEqual(hours(0))
+  })
+
+  it('is as large in all for many shares of a process as for one, but never too small for one', () => {
+    expect([1, 4, 16, 1_000].map(marksMaxOf)).toEqual([60_000, 15_000, 4_000, 4_000])
   })
 
   it('marks nothing for samples whose hour is past the retention, or that no calendar has', () => {
@@ -128,10 +132,13 @@ describe('the figures of an hour, after everything has become quiet', () => {
     ),
   })
 
-  it('are those of all samples, in whatever order things happened', { timeout: 120_000 }, () => {
+  it.each([
+    ['', {}],
+    [', also where fewer samples may replace more', { isKeepingMore: false }],
+  ])('are those of all samples, in whatever order things happened%s', { timeout: 120_000 }, (_, rules) => {
     fc.assert(
       fc.property(plays, (play) => {
-        const { stored, expected } = playHours(play)
+        const { stored, expected } = playHours(play, rules)
         expect(stored).toEqual(expected)
       }),
       { numRuns: 1_500 },
@@ -152,7 +159,10 @@ describe('the figures of an hour, after everything has become quiet', () => {
     ['hours were computed before they ended', { endedMs: -HOUR_MS }],
     ['a mark that came meanwhile was cleared, too', { isClearingBlindly: true }],
     ['the position was committed before the mark', { isCommittingFirst: true }],
-    ['whoever finds his mark gone did not mark again', { isMarkingAgain: false, writeWithinMs: Infinity }],
+    [
+      'whoever finds his mark gone did not mark again',
+      { isMarkingAgain: false, writeWithinMs: Infinity, isKeepingMore: false },
+    ],
   ] as const)('would be wrong in this simulation if %s', { timeout: 120_000 }, (_, rules) => {
     expect(finds(rules)).toBe(true)
   })

@@ -29,6 +29,8 @@ export type Rules = {
   readonly isClearingBlindly?: boolean
   readonly isCommittingFirst?: boolean
   readonly isMarkingAgain?: boolean
+  /** Figures are not replaced by figures of fewer samples. Nothing may rest on it. */
+  readonly isKeepingMore?: boolean
 }
 type Figures = Readonly<Record<number, HourFigures>>
 
@@ -53,7 +55,7 @@ class World {
     this.skewsMs = play.skewsMs
     this.rules = {
       ...{ quietMs: QUIET_MS, endedMs: ENDED_MS, writeWithinMs: WRITE_WITHIN_MS },
-      ...{ isClearingBlindly: false, isCommittingFirst: false, isMarkingAgain: true, ...rules },
+      ...{ isClearingBlindly: false, isCommittingFirst: false, isMarkingAgain: true, isKeepingMore: true, ...rules },
     }
   }
   momentOf(worker: number): Moment {
@@ -119,9 +121,17 @@ function* computing(world: World, worker: number): Steps {
     )
     if (due.length === 0) continue
     yield 'busy'
-    const rows = due.map(([hourAtMs, { mark }]) => ({ hourAtMs, mark, figures: figuresOf(world.store, hourAtMs) }))
+    const readAt = world.momentOf(worker)
     yield 'busy'
-    if (longestMsBetween(asked, world.momentOf(worker)) > rules.writeWithinMs) {
+    const read = due.map(([hourAtMs, { mark }]) => ({ hourAtMs, mark, figures: figuresOf(world.store, hourAtMs) }))
+    yield 'busy'
+    const isFewer = ({ hourAtMs, figures }: (typeof read)[number]): boolean =>
+      rules.isKeepingMore && (world.figures.get(hourAtMs)?.sampleCount ?? 0) > figures.sampleCount
+    const fewer = read.filter(isFewer)
+    const rows = read.filter((row) => !fewer.includes(row))
+    yield 'busy'
+    for (const { hourAtMs, mark } of fewer) if (world.marks.get(hourAtMs)?.mark === mark) world.marks.delete(hourAtMs)
+    if (longestMsBetween(readAt, world.momentOf(worker)) > rules.writeWithinMs) {
       world.mark(rows.map(({ hourAtMs }) => hourAtMs))
       continue
     }

@@ -38,7 +38,7 @@ describe('ingest on a real journal, register and telemetry store', () => {
   const start = async (
     o: {
       register?: Register
-      telemetry?: Pick<TelemetryStore, 'append' | 'points' | 'putFigures'>
+      telemetry?: Pick<TelemetryStore, 'append' | 'points' | 'figures' | 'putFigures'>
       journal?: Pick<Journal, 'reader' | 'status' | 'shareCount'>
     } = {},
   ): Promise<Ingest> =>

@@ -11,7 +11,8 @@ import { eventually } from '../platform/platform-process.ts'
 const workOn = (held: HeldShare): ShareWork => ({
   held,
   fleet: newFleet(),
-  lag: () => ({ detect: 0, telemetry: 0, hours: 0 }),
+  lifts: () => [],
+  lag: () => ({ detect: 0, telemetry: 0 }),
   failed: new Promise<never>(() => {}),
   [Symbol.asyncDispose]: () => Promise.resolve(),
 })

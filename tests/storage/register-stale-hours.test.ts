@@ -34,14 +34,16 @@ for (const scheme of ['pglite:', 'postgres:'] as const)
     })
     const staleHours = {
       mark: (rows: readonly LiftHour[]) => register.staleHours.mark(rows),
-      due: (o = ALL) => register.staleHours.due(o),
+      due: (o: Parameters<Register['staleHours']['due']>[0] = ALL) => register.staleHours.due(o),
     }
 
-    it('are told oldest hour first, each once however often it was marked', async () => {
+    it('are told oldest hour first or newest first, each once however often it was marked', async () => {
       await staleHours.mark([hour(b, 2), hour(a, 2), hour(a, 1), hour(a, 2)])
       await other.staleHours.mark([hour(a, 2), hour(b, 0)])
       expect(bare(await staleHours.due())).toEqual([hour(b, 0), hour(a, 1), hour(a, 2), hour(b, 2)])
       expect(bare(await staleHours.due({ ...ALL, limit: 2 }))).toEqual([hour(b, 0), hour(a, 1)])
+      const newest = { ...ALL, isNewestFirst: true }
+      expect(bare(await staleHours.due({ ...newest, limit: 3 }))).toEqual([hour(b, 2), hour(a, 2), hour(a, 1)])
       expect(await staleHours.mark([])).toEqual([])
     })
 
