@@ -38,7 +38,7 @@ export function newSender(address: InfluxAddress, closed: AbortSignal): SendToIn
     timeout: REQUEST_MS_MAX + 1_000,
   })
   return async ({ method, path, body = '', headers = {}, signal }) => {
-    const timeout = AbortSignal.timeout(REQUEST_MS_MAX)
+    const request = newEnd(REQUEST_MS_MAX, [closed, ...(signal ? [signal] : [])])
     let status = 0
     let version: string | undefined
     try {
@@ -49,7 +49,7 @@ export function newSender(address: InfluxAddress, closed: AbortSignal): SendToIn
           method,
           headers,
           gzipThreshold: GZIP_BYTES_MIN,
-          signal: AbortSignal.any([timeout, closed, ...(signal ? [signal] : [])]),
+          signal: request.signal,
         },
         (responseHeaders, statusCode = 0) => {
           status = statusCode
@@ -58,7 +58,7 @@ export function newSender(address: InfluxAddress, closed: AbortSignal): SendToIn
       )
       return { status, body: answer, version }
     } catch (cause) {
-      if (timeout.aborted)
+      if (request.isLate())
         throw new TelemetryStoreError(
           'away',
           `InfluxDB at ${address.host} gave no answer within ${REQUEST_MS_MAX} ms`,
@@ -66,7 +66,36 @@ export function newSender(address: InfluxAddress, closed: AbortSignal): SendToIn
         )
       if (closed.aborted) throw new TelemetryStoreError('away', 'the telemetry store is closed', { cause })
       throw cause
+    } finally {
+      request.release()
     }
+  }
+}
+
+/**
+ * A signal that aborts after a time, or with one of others. Not `AbortSignal.any`: the client listens to its signal and
+ * never stops, and Node keeps such a signal, with the body of the request, for as long as the others live; the timeout in
+ * it may even be collected before it is over. Must be released when the request has ended.
+ */
+function newEnd(msMax: number, others: readonly AbortSignal[]) {
+  const ending = new AbortController()
+  let isLate = false
+  const abort = (): void => ending.abort()
+  const timer = setTimeout(() => {
+    isLate = true
+    abort()
+  }, msMax)
+  for (const other of others) {
+    if (other.aborted) abort()
+    else other.addEventListener('abort', abort, { once: true })
+  }
+  return {
+    signal: ending.signal,
+    isLate: () => isLate,
+    release(): void {
+      clearTimeout(timer)
+      for (const other of others) other.removeEventListener('abort', abort)
+    },
   }
 }
 
