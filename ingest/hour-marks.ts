@@ -4,6 +4,7 @@ import type { LiftId } from '#contract/ids'
 import { RecentMap } from '#contract/recent-map'
 import type { LiftHour } from '#storage/register/register'
 import { hoursOfSample } from '#storage/telemetry/hour-figures'
+import { hourKeyOf } from '#storage/telemetry/hour-rows'
 import type { TelemetryPoint } from '#storage/telemetry/telemetry-store'
 import { isExpired, isSteadyBetween, longestMsBetween, MARK_AGAIN_MS, type Moment } from './hour-times.ts'
 
@@ -41,7 +42,7 @@ export class HourMarks {
       if (measurement !== 'status' && measurement !== 'statistics') continue
       if (!isInCalendar(sampledAtMs)) continue
       for (const hourAtMs of hoursOfSample(measurement, sampledAtMs)) {
-        const key = keyOf(lift, hourAtMs)
+        const key = hourKeyOf({ lift, hourAtMs })
         if (seen.has(key)) continue
         seen.add(key)
         if (this.#isMade(key, hourAtMs, at)) continue
@@ -56,7 +57,7 @@ export class HourMarks {
   made(hours: readonly LiftHour[], begunAt: Moment, unregistered: readonly LiftId[]): void {
     const leftOut = new Set(unregistered)
     for (const { lift, hourAtMs } of hours)
-      this.#made.set(keyOf(lift, hourAtMs), { at: begunAt, isRegistered: !leftOut.has(lift) })
+      this.#made.set(hourKeyOf({ lift, hourAtMs }), { at: begunAt, isRegistered: !leftOut.has(lift) })
   }
 
   #isMade(key: string, hourAtMs: number, at: Moment): boolean {
@@ -67,5 +68,3 @@ export class HourMarks {
     return made.isRegistered && at.nowMs < hourAtMs + HOUR_MS
   }
 }
-
-const keyOf = (lift: LiftId, hourAtMs: number): string => `${hourAtMs} ${lift}`

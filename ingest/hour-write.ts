@@ -3,6 +3,7 @@ import type { HourFigures } from '#contract/figures'
 import type { LiftId } from '#contract/ids'
 import type { Log } from '#contract/log-events'
 import type { MarkedHour, Register } from '#storage/register/register'
+import { hourKeyOf } from '#storage/telemetry/hour-rows'
 import { TelemetryStoreError, type TelemetryStore } from '#storage/telemetry/telemetry-store'
 import type { Counters } from './counters.ts'
 import { longestMsBetween, WRITE_WITHIN_MS, type Moment } from './hour-times.ts'
@@ -56,9 +57,9 @@ async function fewerThanStored(o: HourWorkOptions, read: readonly ReadHour[]): P
   for (const question of storedQuestions(read.map(({ hour }) => hour))) {
     const asked = o.telemetry.figures({ ...question, signal: o.signal })
     const rows = await o.pace.work(() => answerOfStore(asked, o.signal))
-    for (const { lift, hourAtMs, sampleCount } of rows) storedCounts.set(`${hourAtMs} ${lift}`, sampleCount)
+    for (const row of rows) storedCounts.set(hourKeyOf(row), row.sampleCount)
   }
-  const countOf = ({ hour }: ReadHour): number => storedCounts.get(`${hour.hourAtMs} ${hour.lift}`) ?? 0
+  const countOf = ({ hour }: ReadHour): number => storedCounts.get(hourKeyOf(hour)) ?? 0
   return new Set(read.filter((each) => countOf(each) > each.figures.sampleCount))
 }
 

@@ -50,7 +50,7 @@ export function rowsToPut(rows: readonly HourFigures[]): HourFigures[] {
 }
 
 /** What a store has one row of. */
-export const hourKeyOf = ({ lift, hourAtMs }: HourFigures): string => `${lift} ${hourAtMs}`
+export const hourKeyOf = ({ lift, hourAtMs }: Pick<HourFigures, 'lift' | 'hourAtMs'>): string => `${lift} ${hourAtMs}`
 
 function reasonToRefuse(row: HourFigures): string | undefined {
   if (!validator.Check(row)) {
