@@ -17,9 +17,12 @@ import { startBroker, type Broker } from '#broker/start'
 import { LOG_EVENTS, type Log, type LogEvent } from '#contract/log-events'
 import { SettingsError, readSettings, storeUrlsOf, type Part, type Settings } from '#contract/settings'
 import { startIngest } from '#ingest/start'
-import { readCredentials, waitForCredentials, writeCredentials } from '#simulator/credentials'
+import { takeHistory } from '#ingest/take-history'
+import { newHistoryRecord, readHistoryRecord, writeHistoryRecord } from '#simulator/history/history-file'
+import { openHistories } from '#simulator/history/history-threads'
+import { readCredentials, waitForCredentials, writeCredentials } from '#simulator/terminal/credentials'
 import { startSimulator, type Simulator } from '#simulator/start'
-import { generateTown } from '#simulator/town'
+import { generateTown } from '#simulator/town/town'
 import { openBus, type Bus } from '#storage/bus/bus'
 import { lockFolder } from '#storage/folder-lock'
 import { openJournal, type Journal } from '#storage/journal/journal'
@@ -113,6 +116,7 @@ async function startParts(
     has('broker') && journal && register ? await startBrokerPart(setup, { journal, register, bus }) : undefined
   const api = await startHttp(setup, { ...stores, broker })
   const simulator = has('simulator') ? await startSimulation(setup, broker?.mqttUrl) : undefined
+  if (simulator && givesPast(setup) && register && telemetry) startPast(setup, { register, telemetry })
 
   // The demonstration may fail without taking the monitoring of real lifts with it.
   const needed = [broker, broker && journal, ingest, api, has('broker', 'ingest', 'api') ? undefined : simulator]
@@ -193,13 +197,19 @@ function countRetention(metrics: Registry, telemetry: TelemetryStore): void {
   })
 }
 
-async function prepareRegister({ settings, paths, log, nowMs }: Setup, register: Register): Promise<SignIns> {
+async function prepareRegister(setup: Setup, register: Register): Promise<SignIns> {
+  const { settings, paths, log, nowMs } = setup
   const { DEMO_LIFTS: liftCount, DEMO_SEED: seed } = settings
   if (liftCount > 0)
     await seedDemonstration({
       register,
       town: (boundAtMs) => generateTown({ seed, liftCount, boundAtMs }),
-      keepSecrets: (terminals) => writeCredentials(paths.credentials, { seed, liftCount, terminals }),
+      keepSecrets: async (terminals) => {
+        await writeCredentials(paths.credentials, { seed, liftCount, terminals })
+        if (!givesPast(setup)) return
+        const { SIMULATOR_HISTORY_DAYS: dayCount } = settings
+        await writeHistoryRecord(paths.history, newHistoryRecord({ seed, dayCount, untilMs: nowMs() }))
+      },
       log,
       nowMs,
     })
@@ -294,11 +304,63 @@ async function startSimulation(
     seed: settings.DEMO_SEED,
     speed: settings.SIMULATOR_SPEED,
     faultMinutes: settings.SIMULATOR_FAULT_MINUTES,
+    memoryPath: paths.memory,
     log,
     nowMs,
     metrics,
   })
   return releasers.add('simulator', simulator)
+}
+
+/** Only where one process has the town, the people's rows and the stores: nobody else can put a past into them. */
+const givesPast = ({ settings, has }: Setup): boolean =>
+  settings.DEMO_LIFTS > 0 &&
+  settings.SIMULATOR_HISTORY_DAYS > 0 &&
+  (['ingest', 'api', 'simulator'] as const).every((part) => has(part))
+
+/** Gives the town its past beside everything else, if it has not got all of it. Whatever becomes of it, the platform goes on. */
+function startPast(setup: Setup, stores: { register: Register; telemetry: TelemetryStore }): void {
+  const stopping = new AbortController()
+  const { signal } = stopping
+  const given = givePast(setup, stores, signal).catch((error: unknown) => {
+    if (signal.aborted) setup.log.info('history.stopped')
+    else setup.log.error('history.failed', { error })
+  })
+  setup.releasers.add('history', {
+    async [Symbol.asyncDispose]() {
+      stopping.abort()
+      await given
+    },
+  })
+}
+
+async function givePast(
+  { settings, paths, log, nowMs }: Setup,
+  { register, telemetry }: { register: Register; telemetry: TelemetryStore },
+  signal: AbortSignal,
+): Promise<void> {
+  const record = await readHistoryRecord(paths.history)
+  if (record === undefined || record.isWhole) return
+  const { terminals, ...of } = await readCredentials(paths.credentials)
+  const lifts = new Map(generateTown({ ...of, boundAtMs: record.untilMs }).lifts.map((lift) => [lift.id, lift]))
+  const identities = terminals.flatMap(({ lift: id, serial }) => {
+    const lift = lifts.get(id)
+    return lift === undefined ? [] : [{ lift, serial }]
+  })
+  const startedAtMs = nowMs()
+  const { fromMs, untilMs } = record
+  log.info('history.begun', { liftCount: identities.length, from: new Date(fromMs).toISOString() })
+  await using pasts = openHistories({ identities, span: record, signal })
+  const quarter = Math.ceil(identities.length / 4)
+  const taken = await takeHistory({
+    ...{ pasts, untilMs, telemetry, staleHours: register.staleHours, signal },
+    keptFromMs: nowMs() - settings.TELEMETRY_RETENTION_DAYS * 24 * 3600_000,
+    onLift: ({ liftCount }) => {
+      if (liftCount % quarter === 0) log.info('history.progress', { liftCount, of: identities.length })
+    },
+  })
+  await writeHistoryRecord(paths.history, { ...record, isWhole: true })
+  log.info('history.done', { ...taken, afterMs: nowMs() - startedAtMs })
 }
 
 const refuseWhen = (reason: string | undefined): Promise<void> =>
@@ -310,6 +372,8 @@ function pathsOf(settings: Settings) {
     data,
     ...storeUrlsOf(settings, data),
     credentials: settings.DEMO_CREDENTIALS || join(data, 'simulated-terminals.json'),
+    memory: join(data, 'simulated-terminals.memory.json'),
+    history: join(data, 'simulated-history.json'),
     signIns: settings.SIGN_INS_FILE || join(data, 'first-run-sign-ins.txt'),
     view: join(import.meta.dirname, import.meta.dirname.endsWith('dist') ? '..' : '.', 'dashboards', 'view', 'dist'),
   }

@@ -11,7 +11,7 @@ import { MESSAGE_KINDS, PAYLOAD_BYTES_MAX, type MessageKind } from './topics.ts'
 import { wireSchema } from './wire.ts'
 
 /** Version of the contract, not of the program. Its first number is the `v1` of the topics and the `v` of the payloads. */
-const CONTRACT_VERSION = '1.0.0'
+export const CONTRACT_VERSION = '1.0.0'
 
 type MessageRow = {
   readonly zh: string

@@ -66,6 +66,12 @@ export const LOG_EVENTS = {
   'simulator.absent': 'no simulated terminals: their credentials cannot be read',
   'simulator.scenario': 'simulator scenario',
   'simulator.link': 'simulated terminal lost its link',
+  'simulator.forgetful': 'counters of the simulated terminals cannot be kept or read; after a crash they may jump',
+  'history.begun': 'the past of the demonstration town is being made',
+  'history.progress': 'the past of the demonstration town is being stored',
+  'history.done': 'the past of the demonstration town is there',
+  'history.stopped': 'the past of the demonstration town is not whole; the next start makes it again',
+  'history.failed': 'the past of the demonstration town could not be made or stored; the next start tries again',
 } as const
 export type LogEvent = keyof typeof LOG_EVENTS
 

@@ -164,11 +164,19 @@ export const SETTINGS = {
   },
   SIMULATOR_FAULT_MINUTES: {
     kind: 'integer',
-    default: '20',
+    default: '6',
     min: 0,
     max: 100000,
     zh: '平均多少分钟出一次故障，0 = 不出',
     en: 'Mean minutes between two faults or entrapments in the demonstration town; 0 = none',
+  },
+  SIMULATOR_HISTORY_DAYS: {
+    kind: 'integer',
+    default: '30',
+    min: 0,
+    max: 90,
+    zh: '首次启动时为演示城镇生成多少天的历史，0 = 不生成',
+    en: 'Days of history that a demonstration town is given at its first start, in one process with its stores; 0 = none',
   },
   JOURNAL_BYTES_MAX: {
     kind: 'integer',

@@ -1,48 +1,13 @@
-/** What can be made to go wrong, by name. The table is what `--help` prints and what random faults are drawn from. */
+/**
+ * What can be made to go wrong with a lift or with its terminal, by name: one table of both. It is what `--help` prints and
+ * what random faults are drawn from.
+ */
 import type { LiftId } from '#contract/ids'
-import { blockDoor, cutPower, stopBetween } from './lift.ts'
-import type { LiftPlan, LiftState } from './lift-state.ts'
+import { LIFT_FAULTS } from './lift/faults.ts'
 import type { RandomStream } from './random.ts'
+import { TERMINAL_FAULTS } from './terminal/terminal-faults.ts'
 
-type Play = (plan: LiftPlan, state: LiftState, durationMs: number, atMs: number) => LiftState
-
-export const SCENARIOS = {
-  'entrapment-between-floors': {
-    zh: '非平层困人',
-    en: 'the car stops between two landings with people inside, its doors closed; then it goes on and lets them out',
-    durationMs: 120_000,
-    spreadMs: 120_000,
-    weight: 3,
-    play: stopBetween,
-  },
-  'door-blocked': {
-    zh: '关门受阻',
-    en: 'something keeps the doors from closing',
-    durationMs: 90_000,
-    spreadMs: 90_000,
-    weight: 4,
-    play: (_plan, state, durationMs, atMs) => blockDoor(state, durationMs, atMs),
-  },
-  'power-cut': {
-    zh: '停电',
-    en: 'the mains of one lift fail; the battery brings the car to a landing',
-    durationMs: 240_000,
-    spreadMs: 180_000,
-    weight: 2,
-    play: (_plan, state, durationMs, atMs) => cutPower(state, durationMs, atMs),
-  },
-  'terminal-dies': {
-    zh: '终端失联',
-    en: 'the terminal falls silent without a goodbye; the lift goes on unseen',
-    durationMs: 480_000,
-    spreadMs: 240_000,
-    weight: 2,
-    play: null,
-  },
-} as const satisfies Record<
-  string,
-  { zh: string; en: string; durationMs: number; spreadMs: number; weight: number; play: Play | null }
->
+export const SCENARIOS = { ...LIFT_FAULTS, ...TERMINAL_FAULTS } as const
 export type ScenarioName = keyof typeof SCENARIOS
 export const SCENARIO_NAMES = Object.keys(SCENARIOS) as ScenarioName[]
 export const isScenarioName = (text: string): text is ScenarioName => Object.hasOwn(SCENARIOS, text)
@@ -50,12 +15,35 @@ export const isScenarioName = (text: string): text is ScenarioName => Object.has
 /** `durationMs` is how long the trouble lasts from when it begins to bite; without it the table's value holds. */
 export type Scenario = { readonly name: ScenarioName; readonly lift: LiftId; readonly durationMs?: number }
 
-/** A scenario for one of the lifts, drawn by weight. */
+/**
+ * How often each comes in a demonstration, which must show in minutes what a town sees in months: what is seen best comes most.
+ * The `weight` of a lift fault is its share in real life.
+ */
+const DEMONSTRATED = {
+  'entrapment-between-floors': 5,
+  'door-blocked': 5,
+  'power-cut': 3,
+  'terminal-dies': 3,
+  'door-will-not-open': 2,
+  'safety-circuit-open': 2,
+  'door-held-open': 2,
+  'lock-contact-bounces': 2,
+  'alarm-by-mistake': 2,
+  'e-bike': 2,
+  'abnormal-vibration': 1,
+  'water-in-pit': 1,
+  'encoder-drift': 1,
+  'cannot-restart': 1,
+} as const satisfies Partial<Record<ScenarioName, number>>
+type DemonstratedName = keyof typeof DEMONSTRATED
+export const DEMONSTRATED_NAMES = Object.keys(DEMONSTRATED) as DemonstratedName[]
+
+/** A scenario for one of the lifts of a demonstration. */
 export function drawScenario(random: RandomStream, lifts: readonly LiftId[]): Scenario {
   const lift = random.pick(lifts)
-  const weightSum = SCENARIO_NAMES.reduce((sum, name) => sum + SCENARIOS[name].weight, 0)
+  const weightSum = DEMONSTRATED_NAMES.reduce((sum, name) => sum + DEMONSTRATED[name], 0)
   let left = random.next() * weightSum
-  const name = SCENARIO_NAMES.find((candidate) => (left -= SCENARIOS[candidate].weight) < 0) ?? 'door-blocked'
+  const name = DEMONSTRATED_NAMES.find((candidate) => (left -= DEMONSTRATED[candidate]) < 0) ?? 'door-blocked'
   const { durationMs, spreadMs } = SCENARIOS[name]
   return { name, lift, durationMs: Math.round(durationMs + (random.next() - 0.5) * spreadMs) }
 }

@@ -5,12 +5,22 @@
 import { Counter, Gauge, type Registry } from 'prom-client'
 import type { LiftId } from '#contract/ids'
 import type { Log } from '#contract/log-events'
-import type { SimulatedTerminal } from './credentials.ts'
-import { RandomStream } from './random.ts'
-import { drawScenario, SCENARIOS, type Scenario } from './scenarios.ts'
-import { SimulatedLift } from './simulated-lift.ts'
-import { SimulatedTerminalDevice } from './terminal.ts'
-import type { Town } from './town.ts'
+import type { Truth } from './lift/truth.ts'
+import { forwardClock } from './forward-clock.ts'
+import { drawClock } from './terminal/clock.ts'
+import type { SimulatedTerminal } from './terminal/credentials.ts'
+import { impairmentOf, Link, type Impairment, type ImpairmentName } from './terminal/link.ts'
+import { MemoryFile, memoryKeyOf, readMemory } from './terminal/memory.ts'
+import { mqttWires } from './terminal/mqtt-client.ts'
+import type { Counted } from './terminal/own-counters.ts'
+import { kindOf } from './terminal/sensing.ts'
+import { textWord } from './random.ts'
+import { RandomFaults } from './random-faults.ts'
+import { SCENARIOS, type Scenario } from './scenarios.ts'
+import { SimulatedLift } from './terminal/simulated-lift.ts'
+import { SimulatedTerminalDevice, type TerminalEvents } from './terminal/terminal.ts'
+import type { Pattern } from './town/residents.ts'
+import type { Town } from './town/town.ts'
 
 export type { Scenario } from './scenarios.ts'
 
@@ -53,14 +63,27 @@ export async function startSimulator(o: {
   speed: number
   /** Mean time between two random scenarios in the whole town; 0 = none. */
   faultMinutes: number
+  /** Of all links and clocks; `none` without it. */
+  impairment?: ImpairmentName | Impairment
+  /** How people ride; `lively` without it. */
+  pattern?: Pattern
+  /** Hears what is really so with each lift, as it changes. For tests and scorecards. */
+  onTruth?: (truth: Truth) => void
+  /** Hears each message when it leaves its terminal for the first time. */
+  onSent?: TerminalEvents['onSent']
+  /** File in which the counters are kept over a restart; without it they begin with what such lifts have probably counted. */
+  memoryPath?: string
   log: Log
   nowMs: () => number
   metrics?: Registry
 }): Promise<Simulator> {
-  const { log, nowMs } = o
+  const { log } = o
+  const nowMs = forwardClock(o.nowMs)
   const startAtMs = nowMs()
   const links = new LinkReport(log, startAtMs)
-  const devices = openTerminals({ ...o, startAtMs, links })
+  const memory = o.memoryPath === undefined ? new Map<string, Counted>() : await readMemory(o.memoryPath, log)
+  const devices = openTerminals({ ...o, nowMs, startAtMs, links, memory })
+  const memoryFile = keepMemory({ ...o, devices, startAtMs })
   const status = () => statusOf([...devices.values()])
   if (o.metrics !== undefined) registerMetrics(o.metrics, status)
   const play = (scenario: Scenario): boolean => {
@@ -71,7 +94,9 @@ export async function startSimulator(o: {
     log.info('simulator.scenario', { scenario: scenario.name, lift: scenario.lift, durationMs, isPlayed })
     return isPlayed
   }
-  const faults = new RandomFaults({ ...o, lifts: [...devices.keys()], startAtMs, play })
+  const lifts = [...devices.keys()]
+  const reporting = lifts.filter((lift) => devices.get(lift)?.lift.kind === 'controller')
+  const faults = new RandomFaults({ ...o, lifts, reporting, startAtMs, play })
   let fail: (error: unknown) => void = () => {}
   const failed = new Promise<never>((_, reject) => (fail = reject))
   failed.catch(() => {}) // whoever cares awaits it; nobody must
@@ -81,6 +106,7 @@ export async function startSimulator(o: {
       for (const device of devices.values()) if (atMs >= device.dueAtMs) device.tick(atMs)
       faults.tick(atMs)
       links.tick(atMs, devices.size)
+      memoryFile?.tick(atMs)
     } catch (error) {
       clearInterval(timer)
       fail(error)
@@ -95,8 +121,27 @@ export async function startSimulator(o: {
       clearInterval(timer)
       const leaving = [...devices.values()]
       while (leaving.length > 0) await Promise.all(leaving.splice(0, LEAVING_MAX).map((device) => device.leave()))
+      await memoryFile?.close()
     },
   }
+}
+
+/** Undefined without a file to keep it in. */
+function keepMemory(o: {
+  terminals: readonly SimulatedTerminal[]
+  devices: ReadonlyMap<LiftId, SimulatedTerminalDevice>
+  memoryPath?: string
+  startAtMs: number
+  log: Log
+}): MemoryFile | undefined {
+  const { terminals, devices, memoryPath, startAtMs, log } = o
+  if (memoryPath === undefined) return undefined
+  const toRemember = () =>
+    terminals.flatMap(({ serial, lift }) => {
+      const simulated = devices.get(lift)?.lift
+      return simulated === undefined ? [] : [{ serial, lift, plan: simulated.plan, counted: simulated.counted }]
+    })
+  return new MemoryFile({ path: memoryPath, log, startAtMs, terminals: toRemember })
 }
 
 function openTerminals(o: {
@@ -105,23 +150,51 @@ function openTerminals(o: {
   terminals: readonly SimulatedTerminal[]
   seed: number
   speed: number
+  impairment?: ImpairmentName | Impairment
+  pattern?: Pattern
+  onTruth?: (truth: Truth) => void
+  onSent?: TerminalEvents['onSent']
   startAtMs: number
   nowMs: () => number
   links: LinkReport
+  memory: ReadonlyMap<string, Counted>
 }): Map<LiftId, SimulatedTerminalDevice> {
-  const { brokerUrl, seed, speed, startAtMs, nowMs, links } = o
+  const { seed, speed, startAtMs, nowMs, links } = o
+  const openWire = mqttWires(o.brokerUrl)
+  const impairment = impairmentOf(o.impairment ?? 'none')
   const lifts = new Map(o.town.lifts.map((lift) => [lift.id, lift]))
   const devices = new Map<LiftId, SimulatedTerminalDevice>()
+  const { onConnected, onLost } = links
+  const events = { onConnected, onLost, ...(o.onSent === undefined ? {} : { onSent: o.onSent }) }
   o.terminals.forEach((identity, index) => {
     const lift = lifts.get(identity.lift)
     if (lift === undefined)
       throw new RangeError(`terminal ${identity.serial} is bound to ${identity.lift}, which the town does not have`)
-    const simulated = new SimulatedLift({ lift, serial: identity.serial, seed, speed, startAtMs })
-    const connectAtMs = startAtMs + index * CONNECT_PACE_MS
-    devices.set(
-      lift.id,
-      new SimulatedTerminalDevice({ brokerUrl, identity, lift: simulated, seed, connectAtMs, nowMs, events: links }),
-    )
+    const { serial } = identity
+    const counted = o.memory.get(memoryKeyOf(serial, lift.id))
+    const simulated = new SimulatedLift({
+      lift,
+      serial,
+      seed,
+      speed,
+      startAtMs,
+      kind: kindOf(seed, serial),
+      clock: drawClock({ ...impairment, startAtMs, seed: textWord(serial) ^ seed }),
+      ...(o.pattern === undefined ? {} : { pattern: o.pattern }),
+      ...(o.onTruth === undefined ? {} : { onTruth: o.onTruth }),
+      ...(counted === undefined ? {} : { counted }),
+    })
+    const device = new SimulatedTerminalDevice({
+      openWire,
+      identity,
+      lift: simulated,
+      link: new Link({ impairment, seed, serial, startAtMs }),
+      seed,
+      connectAtMs: startAtMs + index * CONNECT_PACE_MS,
+      nowMs,
+      events,
+    })
+    devices.set(lift.id, device)
   })
   return devices
 }
@@ -137,37 +210,6 @@ function statusOf(devices: readonly SimulatedTerminalDevice[]): SimulatorStatus 
     unacknowledgedCount: sum(({ queue }) => queue.size),
     resentCount: sum(({ queue }) => queue.resentCount),
     droppedCount: sum(({ queue }) => queue.droppedCount),
-  }
-}
-
-/** Plays something now and then, at moments and on lifts that depend on the seed alone. */
-class RandomFaults {
-  readonly #random: RandomStream
-  readonly #meanMs: number
-  readonly #lifts: readonly LiftId[]
-  readonly #play: (scenario: Scenario) => boolean
-  #dueAtMs: number
-
-  constructor(o: {
-    seed: number
-    faultMinutes: number
-    lifts: readonly LiftId[]
-    startAtMs: number
-    play: (scenario: Scenario) => boolean
-  }) {
-    this.#random = new RandomStream(o.seed, 10)
-    this.#meanMs = o.faultMinutes * 60_000
-    this.#lifts = o.lifts
-    this.#play = o.play
-    const isOff = o.faultMinutes <= 0 || o.lifts.length === 0
-    this.#dueAtMs = isOff ? Infinity : o.startAtMs + this.#random.wait(this.#meanMs)
-  }
-
-  tick(atMs: number): void {
-    if (atMs < this.#dueAtMs) return
-    this.#play(drawScenario(this.#random, this.#lifts))
-    // From now, not from when it was due: a machine that slept does not catch up on faults.
-    this.#dueAtMs = atMs + this.#random.wait(this.#meanMs)
   }
 }
 

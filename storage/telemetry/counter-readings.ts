@@ -72,13 +72,14 @@ type Value = { readonly atMs: number; readonly value: number }
 /** The part of the growth between two readings that falls into the span. What is cut at an instant is cut alike from both sides. */
 function growthWithin(name: CounterFigure, earlier: Value, later: Value, fromMs: number, toMs: number): number {
   if (earlier.atMs === later.atMs) return later.atMs >= fromMs && later.atMs < toMs ? later.value - earlier.value : 0
-  const growthUntil = (atMs: number): number => {
-    const share = Math.min(Math.max((atMs - earlier.atMs) / (later.atMs - earlier.atMs), 0), 1)
-    const growth = (later.value - earlier.value) * share
-    // Runs and cycles are whole: half a run falls into the later hour.
-    return name.endsWith('Count') ? Math.floor(growth) : growth
-  }
-  return growthUntil(toMs) - growthUntil(fromMs)
+  return growthUntil(name, earlier, later, toMs) - growthUntil(name, earlier, later, fromMs)
+}
+
+function growthUntil(name: CounterFigure, earlier: Value, later: Value, atMs: number): number {
+  const share = Math.min(Math.max((atMs - earlier.atMs) / (later.atMs - earlier.atMs), 0), 1)
+  const growth = (later.value - earlier.value) * share
+  // Runs and cycles are whole: half a run falls into the later hour.
+  return name.endsWith('Count') ? Math.floor(growth) : growth
 }
 
 function stretchesOf(points: readonly TelemetryPoint[]): Stretch[] {

@@ -89,10 +89,10 @@ async function runAttack(
 ): Promise<Row> {
   const { broker, honest, attackers } = o
   const { port } = await broker.state()
-  await honest.ask({ do: 'connect', port, first: 0, count: HONEST, atOnce: 10 })
+  await honest.ask({ do: 'connect', port, first: 0, count: HONEST, atOnce: 10, inFlight: 1 })
   const publish = (warmUpMs: number, measureMs: number) =>
     honest.ask<RunAnswer>({
-      ...{ do: 'run', publishers: HONEST, inFlight: 1, rate: HONEST_RATE },
+      ...{ do: 'run', publishers: HONEST, rate: HONEST_RATE },
       ...{ warmUpMs, measureMs, serverPid: broker.process.pid },
     })
   await publish(500, 2_000)

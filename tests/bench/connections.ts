@@ -37,7 +37,6 @@ export const connections: Benchmark = {
         load.ask<RunAnswer>({
           do: 'run',
           publishers: town.speaking,
-          inFlight: 1,
           warmUpMs: 2_000,
           measureMs: seconds * 1000,
           rate: town.rate,
@@ -57,7 +56,7 @@ async function openHouse(all: AsyncDisposables, count: number): Promise<House> {
   const load = all.add(startPinned('./load-process.ts', { core: LOAD_CORE }))
   await contender.process.ask({})
   const before = residentBytes(contender.process.pid)
-  const question = { do: 'connect', port: contender.port, first: 0, count, atOnce: CONNECTING_AT_ONCE }
+  const question = { do: 'connect', port: contender.port, first: 0, count, atOnce: CONNECTING_AT_ONCE, inFlight: 1 }
   const { ms } = await load.ask<{ ms: number }>(question)
   await contender.process.ask({}) // collects garbage before it answers
   return { contender, load, connectS: ms / 1000, idleBytes: residentBytes(contender.process.pid) - before }

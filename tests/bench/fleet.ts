@@ -2,28 +2,33 @@
 import type { TerminalRow, Terminals } from '#broker/terminal-rows'
 import type { LiftId, TerminalSerial } from '#contract/ids'
 import { hashTerminalSecret } from '#storage/register/secrets'
-import { connectPacket, publishPacket } from '../broker/raw-terminal.ts'
+import { connectPacket } from '#simulator/load/packets'
+import { StatusPacket } from '#simulator/load/status-packet'
+import type { SimulatedTerminal } from '#simulator/terminal/credentials'
 
 export const SECRET = 'dGhlLXNlY3JldC1vZi1hLXRlcm1pbmFs'
 export const serialOf = (number: number) => `TJ-${100_000 + number}` as TerminalSerial // the pattern is kept
 export const liftOf = (number: number) => `lift-${100_000 + number}` as LiftId
 export const topicOf = (number: number) => `lifts/v1/${liftOf(number)}/status`
 
-/** A status as terminals send it, 250 bytes. */
-const STATUS = {
-  ...{ v: 1, boot: 17, seq: 48213, sampledAtMs: 1795190400123, serviceMode: 1, carStatus: 1, carDirection: 1 },
-  ...{ doorZone: false, carPosition: '3', floorIndex: 2, doorStatus: 2, doorClosed: true, passengerPresent: true },
-  ...{ speedMps: 0.98, alarmButton: false, rssiDbm: -71 },
-}
-const PAYLOAD_BYTES = 250
-export const statusPayload = (seq: number): Buffer =>
-  Buffer.from(JSON.stringify({ ...STATUS, seq }).padEnd(PAYLOAD_BYTES, ' '))
+/** Terminals by number: `first` and the `count - 1` that follow. */
+export const terminalsOf = (first: number, count: number): SimulatedTerminal[] =>
+  Array.from({ length: count }, (_, index) => ({
+    serial: serialOf(first + index),
+    lift: liftOf(first + index),
+    secret: SECRET,
+  }))
+
+/** What every terminal of a benchmark counts as its starts. */
+export const BOOT = 17
+const SAMPLED_AT_MS = 1_795_190_400_123
 
 export const connectBytes = (number: number, keepaliveS = 300): Buffer =>
   connectPacket({ clientId: serialOf(number), username: serialOf(number), password: SECRET, keepalive: keepaliveS })
 
-export const statusPacket = (number: number, id: number, seq = 48213): Buffer =>
-  publishPacket({ topic: topicOf(number), payload: statusPayload(seq), id })
+/** A status as terminals send it, 250 bytes. */
+export const statusPacket = (number: number, id: number, seq = 48_213): Buffer =>
+  new StatusPacket(topicOf(number), BOOT).fill(id, seq, SAMPLED_AT_MS).bytes
 
 /** The first so many terminals in memory; they never change. */
 export async function memoryTerminals(count: number): Promise<Terminals> {

@@ -78,11 +78,17 @@ async function measureRound(name: ContenderName, found: Figures, o: Options): Pr
   await using load = startPinned('./load-process.ts', { core: LOAD_CORE })
   if (contender.reader !== 'none')
     await load.ask({ do: 'subscribe', port: contender.port, clean: contender.reader === 'clean' })
-  await load.ask({ do: 'connect', port: contender.port, first: 0, count: o.publishers, atOnce: CONNECTING_AT_ONCE })
+  await load.ask({
+    do: 'connect',
+    port: contender.port,
+    first: 0,
+    count: o.publishers,
+    atOnce: CONNECTING_AT_ONCE,
+    inFlight: o.inFlight,
+  })
   const question = {
     do: 'run',
     publishers: o.publishers,
-    inFlight: o.inFlight,
     warmUpMs: WARM_UP_MS,
     measureMs: o.measureMs,
     serverPid: contender.process.pid,
@@ -100,7 +106,7 @@ async function measureIdle(name: ContenderName, count: number): Promise<number> 
   await using load = startPinned('./load-process.ts', { core: LOAD_CORE })
   await settle(contender)
   const before = residentBytes(contender.process.pid)
-  await load.ask({ do: 'connect', port: contender.port, first: 0, count, atOnce: CONNECTING_AT_ONCE })
+  await load.ask({ do: 'connect', port: contender.port, first: 0, count, atOnce: CONNECTING_AT_ONCE, inFlight: 1 })
   await settle(contender)
   return (residentBytes(contender.process.pid) - before) / count
 }

@@ -1,7 +1,6 @@
-/** The load: sockets that send prepared bytes and count acknowledgements, with as little work as can be. */
+/** The load of a benchmark as a process of its own. */
 import { answerQuestions } from './child-process.ts'
-import { Load, type RunQuestion } from './load.ts'
-import type { ConnectQuestion } from './load-sockets.ts'
+import { Load, type ConnectQuestion, type RunQuestion } from './load.ts'
 
 const load = new Load()
 answerQuestions(

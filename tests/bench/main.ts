@@ -2,10 +2,12 @@
 import { attack } from './attack.ts'
 import { cleanUpAtEnd } from './clean-up.ts'
 import { connections } from './connections.ts'
+import { day } from './day.ts'
 import { fuzz } from './fuzz.ts'
 import { intake } from './intake.ts'
 import { journal } from './journal.ts'
 import { kills } from './kills.ts'
+import { loadCeiling } from './load-ceiling.ts'
 import { outage } from './outage.ts'
 import { reconnect } from './reconnect.ts'
 import { telemetry } from './telemetry.ts'
@@ -28,6 +30,8 @@ const BENCHMARKS: Readonly<Record<string, Benchmark>> = {
   attack,
   telemetry,
   outage,
+  'load-ceiling': loadCeiling,
+  day,
 }
 
 function help(): string {

@@ -1,5 +1,7 @@
 /** Terminals that keep what is not acknowledged, come back when their link breaks, and then send it again. */
 import { connect, type Socket } from 'node:net'
+import { PacketReader } from '#simulator/load/packet-reader'
+import { PACKET } from '#simulator/load/packets'
 import { connectBytes, serialOf, statusPacket } from './fleet.ts'
 
 export type BackAnswer = {
@@ -22,7 +24,7 @@ class Terminal {
   seq = 1
   isAcknowledged = true
   isBack = false
-  rest: Buffer = Buffer.alloc(0)
+  reader = new PacketReader()
   constructor(number: number) {
     this.number = number
   }
@@ -118,7 +120,7 @@ export class ReturningTerminals {
     this.#triedCount += 1
     const socket = connect({ host: '127.0.0.1', port: this.#port, noDelay: true })
     terminal.socket = socket
-    terminal.rest = Buffer.alloc(0)
+    terminal.reader = new PacketReader()
     socket.on('error', () => {})
     socket.once('connect', () => socket.write(connectBytes(terminal.number)))
     socket.on('data', (bytes: Buffer) => this.#read(terminal, bytes))
@@ -130,26 +132,23 @@ export class ReturningTerminals {
     })
   }
 
-  /** Everything that the broker says to a terminal has four bytes, CONNACK and PUBACK alike. */
-  #read(terminal: Terminal, bytes: Buffer): void {
-    const all = terminal.rest.length === 0 ? bytes : Buffer.concat([terminal.rest, bytes])
-    let at = 0
-    for (; at + 4 <= all.length; at += 4) {
-      if (all[at] === 0x20 && all[at + 3] === 0 && !terminal.isAcknowledged) {
+  #read(terminal: Terminal, chunk: Buffer): void {
+    terminal.reader.take(chunk, (bytes, at, bodyAt) => {
+      const kind = bytes.readUInt8(at) >> 4
+      if (kind === PACKET.connack && bytes[bodyAt + 1] === 0 && !terminal.isAcknowledged) {
         this.#sentAgainCount += 1
         this.#send(terminal)
       } else if (
-        all[at] === 0x40 &&
+        kind === PACKET.puback &&
         !terminal.isAcknowledged &&
-        all.readUInt16BE(at + 2) === 1 + (terminal.seq % 65_535)
+        bytes.readUInt16BE(bodyAt) === 1 + (terminal.seq % 65_535)
       ) {
         terminal.acknowledged.push(terminal.seq)
         terminal.isAcknowledged = true
         terminal.isBack = true
         this.#onBack()
       }
-    }
-    terminal.rest = all.subarray(at)
+    })
   }
 }
 

@@ -3,7 +3,7 @@ import { BROKER_LIMITS } from '#broker/limits'
 import { PAYLOAD_BYTES_MAX } from '#contract/topics'
 import { brokerUnderTest, eventually, LIFT, STATUS_TOPIC } from './broker-under-test.ts'
 import { conformanceBroker, FORBIDDEN, ILL_FORMED, PINGRESP } from './conformance.ts'
-import { DISCONNECT, packet, PINGREQ, puback, pubackPacket, publishPacket, text, uint16 } from './raw-terminal.ts'
+import { DISCONNECT, packet, PINGREQ, puback, publishPacket, text, uint16 } from './raw-terminal.ts'
 
 const { broker, cuts, payloads } = conformanceBroker()
 const to = (topic: string | Buffer) => publishPacket({ topic, payload: '{}' })
@@ -174,7 +174,7 @@ describe('taking a PUBLISH', () => {
 describe('packets that are not for a device to send', () => {
   for (const [what, bytes] of [
     ['CONNACK', Buffer.from([0x20, 2, 0, 0])],
-    ['PUBACK for nothing', pubackPacket(1)],
+    ['PUBACK for nothing', puback(1)],
     ['PUBREC for nothing', packet(0x50, uint16(1))],
     ['PUBREL for nothing', packet(0x62, uint16(1))],
     ['PUBCOMP for nothing', packet(0x70, uint16(1))],

@@ -8,7 +8,7 @@ import { guardClient, GUARDED_AEDES_VERSION } from '#broker/guard'
 import { BROKER_LIMITS } from '#broker/limits'
 import { refusalOf } from '#broker/clients'
 import { brokerUnderTest, SECRET, SERIAL } from './broker-under-test.ts'
-import { connectPacket, lengthBytes, pubackPacket, subscribePacket } from './raw-terminal.ts'
+import { connectPacket, lengthBytes, puback, subscribePacket } from './raw-terminal.ts'
 
 describe('the parser guard', () => {
   it('stands on exactly this Aedes: its version, the private field and the parser steps are as they were read', async () => {
@@ -80,7 +80,7 @@ describe('the parser guard', () => {
 
   it('refuses packet id 0 wherever it stands', async () => {
     await using under = await brokerUnderTest()
-    for (const packet of [subscribePacket(0, 'a'), pubackPacket(0)]) {
+    for (const packet of [subscribePacket(0, 'a'), puback(0)]) {
       const terminal = await under.admitted()
       terminal.send(packet)
       expect(await terminal.next()).toBeUndefined()

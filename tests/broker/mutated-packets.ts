@@ -5,7 +5,7 @@ import {
   DISCONNECT,
   packet,
   PINGREQ,
-  pubackPacket,
+  puback,
   publishPacket,
   subscribePacket,
   text,
@@ -74,7 +74,7 @@ export class MutatedPackets {
       case 3:
         return this.#chance() < 0.3 ? DISCONNECT : PINGREQ
       case 4:
-        return pubackPacket(id)
+        return puback(id)
       case 5:
         return packet(this.#below(256), uint16(id))
       default:

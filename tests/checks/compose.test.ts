@@ -53,6 +53,7 @@ const FIXED = new Set<SettingName>([
   ...(['JOURNAL_RESERVE_BYTES', 'JOURNAL_SEGMENT_HOURS'] as const),
   ...(['HOST', 'HTTP_PORT', 'MQTT_PORT', 'MQTT_TLS_PORT'] as const),
   ...(['DEMO_CREDENTIALS', 'SIGN_INS_FILE', 'SIMULATOR_BROKER_URL'] as const),
+  ...(['SIMULATOR_HISTORY_DAYS'] as const),
 ])
 const READ_BY: Readonly<Record<Part, readonly SettingName[]>> = {
   broker: [

@@ -49,8 +49,11 @@ module.exports = {
     {
       name: 'shipped-code-imports-no-development-package',
       severity: 'error',
-      // The workers (telemetry store, revocation lists) are started from their sources by these files in development only.
-      from: { path: `^(${SHIPPED.join('|')})/|^main\\.ts$`, pathNot: '(tables|lists)-worker-source\\.mjs$' },
+      // The workers (telemetry store, revocation lists, history) and the load processes are started from their sources by these files in development only.
+      from: {
+        path: `^(${SHIPPED.join('|')})/|^main\\.ts$`,
+        pathNot: '((tables|lists|history)-worker|load-process)-source\\.mjs$',
+      },
       to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown'], dependencyTypesNot: ['type-only', 'npm'] },
     },
     {

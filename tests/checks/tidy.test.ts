@@ -11,6 +11,7 @@ const PROGRAMS = new Set([
   'main.ts',
   'api/reset-password.ts',
   'simulator/main.ts',
+  'simulator/conformance/main.ts',
   'storage/telemetry/command.ts',
   'contract/generate.ts',
   'dashboards/grafana/generate.ts',

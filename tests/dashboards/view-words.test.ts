@@ -51,6 +51,10 @@ describe('what is said about a lift', () => {
     expect(say(heard({ status: stopped }), AT_MS)).toBe('检修 · 停 · 门闭 · 层间 · 无人')
   })
 
+  it('does not call a lift out of normal whose terminal cannot hear the mode', () => {
+    expect(say(heard({ status: { ...status, serviceMode: 7 } }), AT_MS)).toBe('上行 · 1.0 m/s · 2 人')
+  })
+
   it('gives an entrapment its floor and people, and a silent terminal its last report', () => {
     const alarm: Alarm = {
       id: 'lift-001.entrapment-between-floors.1' as AlarmId, lift: 'lift-001' as LiftId, kind: 'entrapment-between-floors', priority: 1,

@@ -26,6 +26,7 @@ describe('a living town in a real browser', () => {
       MQTT_PORT: '0',
       ALARMS_MQTT_PORT: 'off',
       SIMULATOR_FAULT_MINUTES: '0',
+      SIMULATOR_HISTORY_DAYS: '0',
     })
     platform = await startPlatform(settings, silentLog)
     browser = await startBrowser()

@@ -1,13 +1,14 @@
 import { execFile } from 'node:child_process'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { HELP, readWishes, WishError } from '#simulator/command-line'
-import { writeCredentials } from '#simulator/credentials'
+import { WishError } from '#simulator/commands/options'
+import { readRunWishes, RUN_HELP } from '#simulator/commands/run-options'
+import { writeCredentials } from '#simulator/terminal/credentials'
 import { SCENARIO_NAMES } from '#simulator/scenarios'
-import { generateTown } from '#simulator/town'
+import { generateTown } from '#simulator/town/town'
 import { freePort } from '../servers/free-port.ts'
 import { tempFolder } from '../servers/temp-folder.ts'
-import { PlainBroker } from './plain-broker.ts'
+import { PlainBroker } from './terminal/plain-broker.ts'
 
 const root = new URL('../..', import.meta.url).pathname
 const simulate = (...args: string[]) =>
@@ -29,21 +30,21 @@ describe('the command line of the simulator', () => {
       ['--speed', '0'],
       ['--seed', '1.5'],
       ['--broker', 'http://127.0.0.1'],
-      ['--scenario', 'earthquake'],
+      ['--scenario', 'tsunami'],
       ['--lift', 'yhy-1-1'],
       ['--scenario', 'power-cut', '--lift', 'NOT A LIFT'],
       ['--minutes', ''],
       ['--unheard-of'],
       ['stray'],
     ]
-    for (const args of wrong) expect(() => readWishes(args), args.join(' ')).toThrow(WishError)
+    for (const args of wrong) expect(() => readRunWishes(args), args.join(' ')).toThrow(WishError)
   })
 
   it('reads what it understands, and its help names every scenario', () => {
-    expect(readWishes(['--help'])).toBeUndefined()
-    for (const name of SCENARIO_NAMES) expect(HELP).toContain(name)
+    expect(readRunWishes(['--help'])).toBeUndefined()
+    for (const name of SCENARIO_NAMES) expect(RUN_HELP).toContain(name)
     expect(
-      readWishes([
+      readRunWishes([
         '--broker',
         'mqtt://b:1',
         '--lifts',
@@ -61,6 +62,10 @@ describe('the command line of the simulator', () => {
       seed: undefined,
       liftCount: 9,
       speed: 1,
+      pattern: 'lively',
+      link: 'none',
+      truthPath: undefined,
+      recordPath: undefined,
       faultMinutes: 0,
       scenario: { name: 'power-cut', lift: undefined, durationMs: 30_000 },
       runMs: 120_000,

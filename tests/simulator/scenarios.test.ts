@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import type { Message, Status } from '#contract/telemetry'
 import { RandomStream } from '#simulator/random'
-import { drawScenario, SCENARIO_NAMES, type ScenarioName } from '#simulator/scenarios'
-import { SimulatedLift } from '#simulator/simulated-lift'
-import { generateTown } from '#simulator/town'
+import { DEMONSTRATED_NAMES, drawScenario, type ScenarioName } from '#simulator/scenarios'
+import { SimulatedLift } from '#simulator/terminal/simulated-lift'
+import { generateTown } from '#simulator/town/town'
 
 const START_MS = Date.parse('2026-11-21T16:00:00+08:00')
 
@@ -20,7 +20,7 @@ function play(o: { name: ScenarioName; durationMs: number; index: number; playAt
   expect(played).toBe(true)
   expect(simulated.play(o.name, o.durationMs, START_MS + o.playAtMs).played).toBe(false)
   spoken.push(...simulated.advance(START_MS + o.playAtMs + o.spanMs))
-  expect(simulated.state.trouble).toBeNull()
+  expect(simulated.state.fault).toBeNull()
   expect(simulated.state.conditions).toEqual([])
   return spoken.flatMap(({ kind, payload }): Said[] => {
     const body = JSON.parse(payload) as Status & Message
@@ -51,7 +51,9 @@ describe('entrapment between floors', () => {
       expect(trapped.every(isTrapped)).toBe(true)
       const after = statuses[last + 1]
       const [beginMs, endMs] = [trapped[0]?.sampledAtMs ?? 0, after?.sampledAtMs ?? 0]
-      expect(endMs - beginMs).toBe(durationMs)
+      // It is counted from when the brake falls in; the car stands within the next second.
+      expect(endMs - beginMs).toBeLessThanOrEqual(durationMs)
+      expect(endMs - beginMs).toBeGreaterThan(durationMs - 1000)
       expect(beginMs - START_MS - moment.playAtMs).toBeLessThan(3 * 60_000)
       ;[...trapped, after].reduce((before, status) => {
         expect((status?.sampledAtMs ?? Infinity) - (before?.sampledAtMs ?? 0)).toBeLessThanOrEqual(10_000)
@@ -122,7 +124,7 @@ describe('a power cut', () => {
 })
 
 describe('random scenarios', () => {
-  it('are drawn from all there are, the same ones for the same seed', () => {
+  it('are drawn from all that a demonstration shows, the same ones for the same seed', () => {
     const { lifts } = generateTown({ seed: 20, liftCount: 120, boundAtMs: START_MS })
     const draw = (seed: number) => {
       const random = new RandomStream(seed)
@@ -131,7 +133,7 @@ describe('random scenarios', () => {
     }
     expect(draw(1)).toEqual(draw(1))
     expect(draw(1)).not.toEqual(draw(2))
-    expect(new Set(draw(1).map(({ name }) => name))).toEqual(new Set(SCENARIO_NAMES))
+    expect(new Set(draw(1).map(({ name }) => name))).toEqual(new Set(DEMONSTRATED_NAMES))
     expect(draw(1).every(({ durationMs = 0 }) => durationMs >= 30_000)).toBe(true)
   })
 })

@@ -3,7 +3,7 @@ import type { Alarm } from '#contract/alarms'
 import type { LiftId } from '#contract/ids'
 import type { Freshness, LiveState } from '#contract/live'
 import type { Lift } from '#contract/register'
-import { isNormalMode } from '../words/lift-words.ts'
+import { isOutOfNormal } from '../words/lift-words.ts'
 
 export type FleetRow = {
   readonly lift: Lift & { readonly contractorName: string | null }
@@ -24,7 +24,7 @@ export function urgencyOf(row: FleetRow): number {
   if (row.alarm !== undefined && row.alarm.priority < 4) return row.alarm.priority
   if (row.freshness === 'lost') return 4
   if (row.alarm !== undefined) return 5
-  if (row.state.status !== null && !isNormalMode(row.state.status)) return 6
+  if (row.state.status !== null && isOutOfNormal(row.state.status)) return 6
   if (row.freshness === 'stale') return 7
   return row.freshness === 'never' ? 8 : 9
 }
@@ -35,7 +35,7 @@ const tests: Readonly<Record<FleetFilter, (row: FleetRow) => boolean>> = {
   alarm: (row) => row.alarm !== undefined,
   moving: (row) => isKnownNow(row) && row.state.status?.carStatus === 1,
   occupied: (row) => isKnownNow(row) && row.state.status?.passengerPresent === true,
-  mode: (row) => isKnownNow(row) && row.state.status !== null && !isNormalMode(row.state.status),
+  mode: (row) => isKnownNow(row) && row.state.status !== null && isOutOfNormal(row.state.status),
   stale: (row) => row.freshness === 'stale',
   lost: (row) => row.freshness === 'lost' || row.freshness === 'never',
 }

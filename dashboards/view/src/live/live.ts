@@ -11,6 +11,7 @@ import { useServerClock } from './clock.ts'
 import type { FleetRow } from './fleet-order.ts'
 import { fromWire } from './from-wire.ts'
 import { useLiveLink } from './live-link.ts'
+import { isOutOfNormal } from '../words/lift-words.ts'
 
 export type LiftRow = Lift & { readonly contractorName: string | null }
 
@@ -113,7 +114,7 @@ function figuresOf(rows: readonly FleetRow[], alarms: readonly (typeof rows)[num
     total: rows.length,
     online: count((row) => row.state.link === 'online' && row.freshness !== 'lost' && row.freshness !== 'never'),
     moving: count((row) => isNow(row) && row.state.status?.carStatus === 1),
-    outOfNormal: count((row) => isNow(row) && row.state.status !== null && row.state.status.serviceMode !== 1),
+    outOfNormal: count((row) => isNow(row) && row.state.status !== null && isOutOfNormal(row.state.status)),
     runsToday: rows.reduce((sum, row) => sum + (row.state.runsToday ?? 0), 0),
     stale: count((row) => row.freshness === 'stale'),
     lost: count((row) => row.freshness === 'lost' || row.freshness === 'never'),

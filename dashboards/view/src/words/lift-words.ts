@@ -7,8 +7,8 @@ import { ageWords, momentWords, spanWords } from './times.ts'
 
 const named = (row: Named, language: Language) => (language === 'en' ? row.en : row.zh)
 
-/** Code 1 is 正常运行; everything else is told first. */
-export const isNormalMode = (status: Status): boolean => status.serviceMode === 1
+/** Anything but 正常运行 (1), which is told first. 未知 (7) is what a terminal says that cannot hear the controller: nothing of the lift. */
+export const isOutOfNormal = ({ serviceMode }: Status): boolean => serviceMode !== 1 && serviceMode !== 7
 
 export type DoorName = (typeof DOOR_STATUSES)[number]['name']
 /** The door as it was reported; a terminal without a door code still says whether it is closed. */
@@ -41,7 +41,7 @@ export function peopleWords(status: Status, words: Catalogue): string {
 export function statusSentence(status: Status, words: Catalogue, language: Language): string {
   const parts: string[] = []
   const mode = SERVICE_MODES[status.serviceMode]
-  if (!isNormalMode(status) && mode !== undefined) parts.push(named(mode, language))
+  if (isOutOfNormal(status) && mode !== undefined) parts.push(named(mode, language))
   parts.push(motionWords(status, words))
   if (status.carStatus === 1) {
     if (status.speedMps !== undefined) parts.push(words.stateSpeed(Math.abs(status.speedMps).toFixed(1)))
