@@ -1,4 +1,5 @@
 /** `npm run simulate -- load`: runs a load, says every few seconds how it goes, and sums up at the end. */
+import { setImmediate } from 'node:timers/promises'
 import type { SimulatedTerminal } from '../terminal/credentials.ts'
 import { WishError } from '../commands/options.ts'
 import type { Tally } from './load-counts.ts'
@@ -29,10 +30,19 @@ export async function runLoad(o: LoadCommandOptions): Promise<number> {
     throw new WishError(`--processes ${processCount}: there are only ${sessionCount} sessions.`)
   const beganAtMs = performance.now()
   const ownCpuS = o.cpuS()
-  const load = await startLoad({
-    ...{ brokerUrl, sessions, rate, inFlight, connectRate },
-    ...(processCount === undefined ? {} : { processCount }),
-  })
+  const [started] = await Promise.allSettled([
+    startLoad({
+      ...{ brokerUrl, sessions, rate, inFlight, connectRate },
+      ...(processCount === undefined ? {} : { processCount }),
+    }),
+  ])
+  if (started.status === 'rejected') {
+    // A signal from the keyboard also reaches processes that do not yet know what to do with it.
+    const isStopAsked = await Promise.race([o.stopAsked.then(() => true), setImmediate(false)])
+    print(isStopAsked ? 'stopped before the load processes had started' : `no load: ${reasonOf(started.reason)}`)
+    return isStopAsked ? 0 : 1
+  }
+  const load = started.value
   const perSecond = rate === 'max' ? 'as fast as acknowledged' : `${rate} messages a second`
   print(`${sessionCount} sessions in ${load.pids.length} processes, broker ${brokerUrl}, ${perSecond}`)
   const watch = watchLoad(() => load.status(), print)
@@ -40,7 +50,7 @@ export async function runLoad(o: LoadCommandOptions): Promise<number> {
   try {
     await Promise.race([o.stopAsked, watch.allRefused, load.failed])
   } catch (error) {
-    breakage = error instanceof Error ? error.message : String(error)
+    breakage = reasonOf(error)
   }
   watch.stop()
   const { heldCount } = await load.freshStatus()
@@ -65,6 +75,8 @@ function sessionsOf(
     throw new WishError(`--sessions ${sessionCount ?? 1}: ${credentialsPath} has only ${terminals.length} terminals.`)
   return terminals.slice(0, sessionCount ?? SESSION_COUNT_MAX)
 }
+
+const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
 /** Prints how it goes, and every kind of refusal once as soon as it is known. */
 function watchLoad(status: () => LoadStatus, print: (line: string) => void) {

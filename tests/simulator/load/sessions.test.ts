@@ -136,6 +136,7 @@ describe('the sessions of a load', () => {
       return kindOf(heard) === PACKET.publish && !isMute ? puback(idOf(heard.bytes)) : undefined
     })
     using load = open(broker.port, { count: 20 })
+    await until('all are held', () => load.counts().heldCount === 20)
     load.sessions.speak('max')
     await until('all speak', () => load.counts().acknowledgedCount > 100)
     await load.sessions.leave(5_000)
