@@ -23,7 +23,7 @@ const DAY_MS = 24 * HOUR_MS
  * Days of which each status is kept. Of the days before there are hourly figures, counter readings and messages: 30 days of
  * statuses of 120 lifts are 2.4 million rows, and storing them takes longer than anybody waits.
  */
-export const STATUS_DAYS = 3
+export const STATUS_DAYS = 1
 
 /** The past of a town that is founded at `untilMs`; nothing of it is stored yet. */
 export function newHistoryRecord(o: { seed: number; dayCount: number; untilMs: number }): HistoryRecord {
